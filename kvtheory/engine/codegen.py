@@ -1,0 +1,140 @@
+"""Writes a policy's kernel: one module holding its hooks' source and a template, named by their hash.
+
+Hooks handed to a compiled kernel as arguments never reach numba's on-disk cache in a later process, and
+hooks imported by a cached module stay stale after an edit. A generated file has neither fault: an edited
+hook is another file, and a file that was compiled once is loaded by every later process.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import os
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numba
+
+from kvtheory.errors import PolicyError
+from kvtheory.policy import Policy, Trait
+
+HOOKS = ("on_access", "on_insert", "on_evict")
+NO_HOOK = "def {name}(s, v, t):\n    pass"
+
+
+def cache_dir() -> Path:
+    """Where generated kernels live: `KVTHEORY_CACHE_DIR`, else the user's cache; else a temporary folder."""
+    base = os.environ.get("KVTHEORY_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(base).expanduser() / "kvtheory" / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        return _throwaway_dir()
+    return folder
+
+
+@cache
+def _throwaway_dir() -> Path:
+    return Path(tempfile.mkdtemp(prefix="kvtheory-kernels-"))
+
+
+def hook_source(hook: Callable[..., Any], name: str) -> str:
+    """Source of a hook as a plain function called `name`, with the integer constants it reads.
+
+    Raises:
+        PolicyError: if the source cannot be found, or the hook reads anything but integers from outside.
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(hook)))
+    except (OSError, SyntaxError, TypeError) as error:
+        raise PolicyError(f"no source for hook {name}: define it with def, in a file") from error
+    function = tree.body[0]
+    if not isinstance(function, ast.FunctionDef):
+        raise PolicyError(f"hook {name} must be written with def")
+    outside = inspect.getclosurevars(hook)
+    constants = []
+    for key, value in sorted({**outside.globals, **outside.nonlocals}.items()):
+        if not isinstance(value, int):
+            raise PolicyError(f"hook {name} reads '{key}': only integer constants may come from outside")
+        constants.append(f"{key} = {value!r}")
+    if outside.unbound - set(_attributes(function)):
+        raise PolicyError(f"hook {name} reads unknown names: {sorted(outside.unbound)}")
+    function.name, function.decorator_list, function.returns = name, [], None
+    for argument in function.args.args:
+        argument.annotation = None
+    return "\n".join([*constants, "@njit", ast.unparse(function)])
+
+
+def _attributes(function: ast.FunctionDef) -> list[str]:
+    return [node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)]
+
+
+def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
+    """Text of the generated module for `policy` on `template` (`ranked` or `weighted`)."""
+    text = (Path(__file__).parent / "templates" / f"{template}.py").read_text(encoding="utf-8")
+    start = text.index("from kvtheory.engine.templates.hooks import (")
+    end = text.index(")\n", start) + 2
+    fields = [*policy.columns, "marked"]
+    lines = [f"{name} = {bool(value)}" for name, value in _flags(policy, traits).items()]
+    lines += [f"COLUMNS = {len(policy.columns)}", "from typing import Any, NamedTuple", "class State(NamedTuple):"]
+    lines += [f"    {name}: Any" for name in fields]
+    row = ", ".join(f"columns[{i}]" for i in range(len(policy.columns)))
+    lines += ["@njit", "def make_state(columns, marked):", f"    return State({row + ', ' if row else ''}marked)"]
+    lines += ["@njit", "def reset(s, v):", *([f"    s.{name}[v] = 0" for name in policy.columns] or ["    pass"])]
+    for name in HOOKS:
+        hook = getattr(policy, name)
+        lines.append(hook_source(hook, name) if hook else "@njit\n" + NO_HOOK.format(name=name))
+    if policy.rank is not None:
+        lines.append(hook_source(policy.rank, "rank_of"))
+        value = "rank_of(s, v)" if _rank_is_tuple(policy) else "(rank_of(s, v),)"
+        lines += ["@njit", "def rank(s, v):", f"    return {value}"]
+    if policy.weight is not None:
+        lines.append(hook_source(policy.weight, "weight"))
+    return text[:start] + "\n".join(lines) + "\n" + text[end:]
+
+
+def _flags(policy: type[Policy], traits: Trait) -> dict[str, bool]:
+    return {
+        "HAS_HOOKS": any(getattr(policy, name) for name in HOOKS),
+        "TOUCH": Trait.TOUCH in traits,
+        "BINARY": Trait.BINARY in traits,
+        "PHASES": Trait.PHASES in traits,
+    }
+
+
+def _rank_is_tuple(policy: type[Policy]) -> bool:
+    assert policy.rank is not None
+    state = SimpleNamespace(**{name: [0] for name in policy.columns}, marked=[0])
+    return isinstance(policy.rank(state, 0), tuple)
+
+
+@cache
+def load_kernel(policy: type[Policy], template: str, traits: Trait) -> ModuleType:
+    """Compile, or load what was compiled before; the module's `replay` is the kernel."""
+    source = kernel_source(policy, template, traits)
+    digest = hashlib.sha256(f"{numba.__version__}\n{source}".encode()).hexdigest()[:16]
+    safe_name = "".join(c if c.isalnum() else "_" for c in policy.name)
+    name = f"kvtheory_kernel_{safe_name}_{template}_{digest}"
+    file = cache_dir() / f"{name}.py"
+    if not file.exists():
+        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(source)
+        Path(temporary).replace(file)
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,139 @@
+"""What an eviction policy is: columns, hooks, one of `rank` and `weight`, traits and claims.
+
+A policy owns a preference and nothing else. The engine owns residency, the leaf rule, pins, phases, every
+random draw and every tie-break (deepest first, then earliest inserted). See :mod:`kvtheory.model` for the
+order in which the hooks are called.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from kvtheory.errors import PolicyError
+
+if TYPE_CHECKING:
+    from kvtheory.width import Widths
+
+
+@dataclass(frozen=True)
+class Column:
+    """One integer per node, 0 when the node enters the cache and again when it leaves.
+
+    Args:
+        low, high: the values it can take, where that is finite (makes exact state graphs finite).
+        order: only comparisons between values matter, so that values may be replaced by their ranks.
+    """
+
+    low: int | None = None
+    high: int | None = None
+    order: bool = False
+
+
+ORDER = Column(order=True)
+INTEGER = Column()
+
+
+class Trait(enum.Flag):
+    """What a policy promises about itself; each is tested by behaviour, and lets an engine be faster.
+
+    RECENCY: the victim is always the least recently requested leaf (deepest first among equals).
+    TOUCH: a node's rank changes only in a request whose path contains it.
+    BINARY: weights are 0 or 1, and change only in a request whose path contains the node, or at a phase
+    change.
+    PHASES: `s.marked[v]` is read: 1 for nodes requested in the current phase.
+    """
+
+    NONE = 0
+    RECENCY = enum.auto()
+    TOUCH = enum.auto()
+    BINARY = enum.auto()
+    PHASES = enum.auto()
+
+
+class Status(enum.Enum):
+    """How far a claim is known to hold."""
+
+    PROVED = "proved"
+    VERIFIED = "verified to a size"
+    CONJECTURE = "conjecture"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An upper bound on the competitive ratio, for unit miss costs, from the empty cache.
+
+    Args:
+        formula: the bound in the theory's words, for docs and tables.
+        value: the bound from the tree's widths; None where there is none on that instance.
+        tight: the bound is attained on every tree, not only an upper bound.
+        status: proved, verified or conjectured; only proved claims appear as `bound` in results.
+    """
+
+    formula: str
+    value: Callable[[Widths], int | Fraction]
+    tight: bool = False
+    status: Status = Status.PROVED
+
+
+Hook = Callable[[Any, int, int], None]
+
+
+class Ranked(Protocol):
+    """The state a hook sees: one indexable column per declared name, plus `marked` under PHASES."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+class Policy:
+    """Base of every policy. Subclass it, give it a name, and define exactly one of `rank` and `weight`.
+
+    Hooks and `rank`/`weight` are static methods of `(s, v, t)` and `(s, v)`: integers in, integers out, no
+    names from outside but integer constants of their module, because the same source is compiled into the
+    kernel, multiplied into exact distributions and run inside vLLM.
+
+    Attributes:
+        name: the policy's name in the registry and on the command line.
+        source: citation keys, space separated.
+        columns: declared columns, by name.
+        traits: promises, see :class:`Trait`.
+        claims: bounds on the competitive ratio.
+        unbounded: the competitive ratio is infinite on some tree.
+    """
+
+    name: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    columns: ClassVar[dict[str, Column]] = {}
+    traits: ClassVar[Trait] = Trait.NONE
+    claims: ClassVar[tuple[Claim, ...]] = ()
+    unbounded: ClassVar[bool] = False
+    on_access: ClassVar[Hook | None] = None
+    on_insert: ClassVar[Hook | None] = None
+    on_evict: ClassVar[Hook | None] = None
+    rank: ClassVar[Callable[[Any, int], int | tuple[int, ...]] | None] = None
+    weight: ClassVar[Callable[[Any, int], int] | None] = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if (cls.rank is None) == (cls.weight is None):
+            raise PolicyError(f"{cls.__name__}: define exactly one of rank and weight")
+        if not cls.name:
+            raise PolicyError(f"{cls.__name__}: a policy needs a name")
+        if "marked" in cls.columns:
+            raise PolicyError(f"{cls.__name__}: the column 'marked' belongs to the engine")
+        if Trait.BINARY in cls.traits and cls.weight is None:
+            raise PolicyError(f"{cls.__name__}: BINARY speaks of weights, but this policy ranks")
+
+    @classmethod
+    def randomised(cls) -> bool:
+        """Whether the policy draws."""
+        return cls.weight is not None
+
+    @classmethod
+    def summary(cls) -> str:
+        """First line of the docstring, without the citation."""
+        line = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
+        return line.split(" [")[0].rstrip(".") + "."

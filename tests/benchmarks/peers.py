@@ -1,0 +1,178 @@
+"""Time two peer simulators on a Mooncake trace; run by the interpreter that has them installed.
+
+    /path/to/peer-venv/bin/python peers.py TRACE CAP1,CAP2,... --out OUT.json
+
+libCacheSim (libcachesim) plays flat paging: a block is an object of size 1 and knows no parent. So its
+speed is compared with ours and its misses are not. kvcache-simulator plays the prefix tree: its `lru` is
+our leaf-LRU and its `optimal` our Belady with bypass, in tokens, over the last half of the requests.
+Parsing and conversion stay outside every clock. Imports nothing of kvtheory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import kvcache_sim
+import libcachesim as lcs
+import numpy as np
+from kvcache_sim.trace import TraceData, parse_trace_file
+
+MIN_SECONDS = 1.0  # of measured replays, after one that warms up
+BLOCK_TOKENS = 512
+NEIGHBOURS = 8  # kvcache-simulator: capacities C .. C+7 in one batch
+MODEL_ID = "glm-5.2"  # sets only how many bytes a block has; the budget is computed back from them
+ORACLE_GENERAL = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
+
+
+def repeat(run: Callable[[], float]) -> list[float]:
+    """Seconds of each replay; `run` returns the seconds it took by its own clock."""
+    run()
+    times: list[float] = []
+    while not times or sum(times) < MIN_SECONDS:
+        times.append(run())
+    return times
+
+
+def flat_accesses(trace: Path) -> np.ndarray:
+    """The block ids in order, renumbered 1, 2, ... (an object id of 0 is left to the library)."""
+    lines = trace.read_text(encoding="utf-8").splitlines()
+    ids = [block for line in lines if line.strip() for block in json.loads(line)["hash_ids"]]
+    return np.unique(np.array(ids), return_inverse=True)[1].astype(np.int64) + 1
+
+
+def write_oracle_general(ids: np.ndarray, path: Path) -> None:
+    """24 bytes an access, little-endian, packed; `next` is the index of the next access, -1 for none."""
+    order = np.argsort(ids, kind="stable")
+    same = ids[order[1:]] == ids[order[:-1]]
+    records = np.zeros(len(ids), ORACLE_GENERAL)
+    records["id"], records["size"], records["next"] = ids, 1, -1
+    records["next"][order[:-1][same]] = order[1:][same]
+    records.tofile(path)
+
+
+def libcachesim_runs(trace: Path, capacities: Sequence[int]) -> dict[str, Any]:
+    ids = flat_accesses(trace)
+    out: dict[str, Any] = {"version": version("libcachesim"), "lru": {}, "belady": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.oracleGeneral"
+        write_oracle_general(ids, path)
+        reader = lcs.TraceReader(str(path), lcs.TraceType.ORACLE_GENERAL_TRACE, lcs.ReaderInitParam())
+        for capacity in capacities:
+            # The default, 24, zeroes a table for 16 million objects and is some ten times slower here.
+            settings = {
+                "cache_size": capacity,
+                "hashpower": max(16, capacity.bit_length()),
+                "consider_obj_metadata": False,
+            }
+            for name, algorithm in (("lru", lcs.LRU), ("belady", lcs.Belady)):
+                miss_ratio = 0.0
+
+                def replay(algorithm: Any = algorithm, settings: dict[str, Any] = settings) -> float:
+                    nonlocal miss_ratio
+                    cache = algorithm(**settings)
+                    start = time.perf_counter()
+                    miss_ratio = cache.process_trace(reader)[0]
+                    return time.perf_counter() - start
+
+                times = repeat(replay)
+                out[name][str(capacity)] = {
+                    "misses": round(miss_ratio * len(ids)),
+                    "accesses": len(ids),
+                    "replays": len(times),
+                    "seconds_best": min(times),
+                    "seconds_median": statistics.median(times),
+                    "accesses_per_second": len(ids) / min(times),
+                    "settings": settings,
+                }
+    return out
+
+
+def timed_sweep(
+    trace: TraceData, policy: str, budgets_gib: list[float]
+) -> tuple[list[float], dict[str, Any]]:
+    result: dict[str, Any] = {}
+
+    def replay() -> float:
+        start = time.perf_counter()
+        sweep = kvcache_sim.run_sweep(trace, model_id=MODEL_ID, policies=[policy], budgets_gib=budgets_gib)
+        seconds = time.perf_counter() - start
+        result.update(sweep)
+        return seconds
+
+    return repeat(replay), result
+
+
+def kvcache_simulator_runs(trace_path: Path, capacities: Sequence[int]) -> dict[str, Any]:
+    """Its C++ core is a process per call that loads the trace, builds the trie, then replays every budget.
+
+    `seconds_call` is one whole call with one budget. `seconds` is the replay alone: a call with eight
+    neighbouring budgets, less a call with a budget of no blocks, over eight. The tool omits a budget that
+    is not full when the measured half begins, and breaks off its replay: then all of these are null.
+    """
+    trace = parse_trace_file(trace_path, block_size=BLOCK_TOKENS)
+    accesses = len(trace.ids)
+    out: dict[str, Any] = {"version": version("kvcache-simulator"), "lru": {}, "optimal": {}}
+    for policy in ("lru", "optimal"):
+        empty, meta = timed_sweep(trace, policy, [0.0])
+        gib_per_block = meta["metadata"]["bytesPerBlock"] / kvcache_sim.BYTES_PER_GIB
+        for capacity in capacities:
+            # Half a block more than asked: the tool rounds a budget down to whole blocks.
+            budgets = [(capacity + extra + 0.5) * gib_per_block for extra in range(NEIGHBOURS)]
+            call, result = timed_sweep(trace, policy, budgets[:1])
+            batch, _ = timed_sweep(trace, policy, budgets)
+            seconds = (min(batch) - min(empty)) / NEIGHBOURS  # best against best
+            median = (statistics.median(batch) - statistics.median(empty)) / NEIGHBOURS
+            point = result["points"][0] if result["points"] else None
+            if point is not None and point["cacheBlocks"] != capacity:
+                raise RuntimeError(f"asked for {capacity} blocks, played {point['cacheBlocks']}")
+            reported = point["results"][policy] if point else {}
+            out[policy][str(capacity)] = {
+                "hit_rate": reported.get("hitRate"),
+                "hit_tokens": reported.get("hitTokens"),
+                "total_tokens": reported.get("totalTokens"),
+                "accesses": accesses,
+                "replays": len(batch) * NEIGHBOURS,
+                "seconds": seconds if point else None,
+                "seconds_median": median if point else None,
+                "seconds_call": min(call) if point else None,
+                "accesses_per_second": accesses / seconds if point and seconds > 0 else None,
+                "settings": {
+                    "backend": result["metadata"]["backend"],
+                    "model_id": MODEL_ID,
+                    "block_size": BLOCK_TOKENS,
+                    "budget_gib": budgets[0],
+                    "cache_blocks": capacity,
+                    "warmup_fraction": result["metadata"]["warmupFraction"],
+                    "warmup_requests": result["metadata"]["warmupRequests"],
+                    "bytes_per_block": result["metadata"]["bytesPerBlock"],
+                    "estimate_tokens": result["metadata"]["estimateTokens"],
+                },
+            }
+    return out
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("trace", type=Path)
+    parser.add_argument("capacities", help="comma-separated numbers of blocks")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    capacities = sorted({int(part) for part in args.capacities.split(",")})
+    report = {
+        "trace": args.trace.name,
+        "libcachesim": libcachesim_runs(args.trace, capacities),
+        "kvcache-simulator": kvcache_simulator_runs(args.trace, capacities),
+    }
+    args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
