@@ -1,1 +1,1 @@
-"""placeholder"""
+"""Generators of request sequences: realistic families and adversarial ones."""

@@ -65,7 +65,7 @@ class PrefixTree:
     """
 
     parent: IntArray
-    tokens: IntArray = field(default=None)  # type: ignore[assignment]
+    tokens: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int32))
 
     def __post_init__(self) -> None:
         parent = np.ascontiguousarray(self.parent, dtype=np.int32)
@@ -76,7 +76,7 @@ class PrefixTree:
             v = int(wrong[0]) + 1
             raise InputError(f"node {v} has parent {parent[v]}: parents must come first", field="parent")
         tokens = self.tokens
-        if tokens is None:
+        if not tokens.size:
             tokens = np.ones(parent.size, dtype=np.int32)
             tokens[0] = 0
         tokens = np.ascontiguousarray(tokens, dtype=np.int32)
@@ -133,7 +133,7 @@ class PrefixTree:
 
 @dataclass(frozen=True, eq=False)
 class CostModel:
-    """Cost of one request: `hit * cached + miss * missed + output` (nodes or tokens); unit misses by default."""
+    """Cost of one request: `alpha_cached * hit + alpha_miss * miss + output`; unit misses by default."""
 
     alpha_cached: int = 0
     alpha_miss: int = 1
@@ -167,7 +167,7 @@ class Trace:
     block_tokens: int = 1
     source: str = "memory"
     ids: LongArray | None = None
-    columns: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     type_names: tuple[str, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 

@@ -8,7 +8,7 @@ order in which the hooks are called.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -79,13 +79,10 @@ class Claim:
     status: Status = Status.PROVED
 
 
-Hook = Callable[[Any, int, int], None]
+class State(Protocol):
+    """What a hook sees: one integer per node and declared column, plus `marked` under PHASES."""
 
-
-class Ranked(Protocol):
-    """The state a hook sees: one indexable column per declared name, plus `marked` under PHASES."""
-
-    def __getattr__(self, name: str) -> Any: ...
+    def __getattr__(self, name: str) -> MutableSequence[int]: ...
 
 
 class Policy:
@@ -110,11 +107,11 @@ class Policy:
     traits: ClassVar[Trait] = Trait.NONE
     claims: ClassVar[tuple[Claim, ...]] = ()
     unbounded: ClassVar[bool] = False
-    on_access: ClassVar[Hook | None] = None
-    on_insert: ClassVar[Hook | None] = None
-    on_evict: ClassVar[Hook | None] = None
-    rank: ClassVar[Callable[[Any, int], int | tuple[int, ...]] | None] = None
-    weight: ClassVar[Callable[[Any, int], int] | None] = None
+    on_access: ClassVar[Any] = None
+    on_insert: ClassVar[Any] = None
+    on_evict: ClassVar[Any] = None
+    rank: ClassVar[Any] = None
+    weight: ClassVar[Any] = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

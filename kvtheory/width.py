@@ -189,7 +189,7 @@ def _enclosed(parent: npt.NDArray[np.int32], capacities: list[int]) -> list[Widt
 
 
 def enclose_leaves(parent: npt.NDArray[np.int32], budget: int) -> tuple[int, int]:
-    """Lower and upper bound on the leaves of a closed set of at most `budget` nodes (PRICE_BITS bisections)."""
+    """Lower and upper bound on the leaves of a closed set of at most `budget` nodes, by bisection."""
     unit = 1 << PRICE_BITS
     low, high = 0, unit  # price per node in units of 1/unit: 0 takes everything, 1 takes single nodes
     best, bound = 1, budget

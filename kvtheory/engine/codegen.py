@@ -84,13 +84,13 @@ def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
     text = (Path(__file__).parent / "templates" / f"{template}.py").read_text(encoding="utf-8")
     start = text.index("from kvtheory.engine.templates.hooks import (")
     end = text.index(")\n", start) + 2
-    fields = [*policy.columns, "marked"]
+    columns = list(policy.columns)
     lines = [f"{name} = {bool(value)}" for name, value in _flags(policy, traits).items()]
-    lines += [f"COLUMNS = {len(policy.columns)}", "from typing import Any, NamedTuple", "class State(NamedTuple):"]
-    lines += [f"    {name}: Any" for name in fields]
-    row = ", ".join(f"columns[{i}]" for i in range(len(policy.columns)))
-    lines += ["@njit", "def make_state(columns, marked):", f"    return State({row + ', ' if row else ''}marked)"]
-    lines += ["@njit", "def reset(s, v):", *([f"    s.{name}[v] = 0" for name in policy.columns] or ["    pass"])]
+    lines += [f"COLUMNS = {len(columns)}", "from typing import Any, NamedTuple", "class State(NamedTuple):"]
+    lines += [f"    {name}: Any" for name in [*columns, "marked"]]
+    row = ", ".join([*(f"columns[{i}]" for i in range(len(columns))), "marked"])
+    lines += ["@njit", "def make_state(columns, marked):", f"    return State({row})"]
+    lines += ["@njit", "def reset(s, v):", *([f"    s.{name}[v] = 0" for name in columns] or ["    pass"])]
     for name in HOOKS:
         hook = getattr(policy, name)
         lines.append(hook_source(hook, name) if hook else "@njit\n" + NO_HOOK.format(name=name))
@@ -118,9 +118,18 @@ def _rank_is_tuple(policy: type[Policy]) -> bool:
     return isinstance(policy.rank(state, 0), tuple)
 
 
-@cache
+_LOADED: dict[Any, ModuleType] = {}
+
+
 def load_kernel(policy: type[Policy], template: str, traits: Trait) -> ModuleType:
     """Compile, or load what was compiled before; the module's `replay` is the kernel."""
+    key = (policy, template, traits)
+    if key not in _LOADED:
+        _LOADED[key] = _load(policy, template, traits)
+    return _LOADED[key]
+
+
+def _load(policy: type[Policy], template: str, traits: Trait) -> ModuleType:
     source = kernel_source(policy, template, traits)
     digest = hashlib.sha256(f"{numba.__version__}\n{source}".encode()).hexdigest()[:16]
     safe_name = "".join(c if c.isalnum() else "_" for c in policy.name)

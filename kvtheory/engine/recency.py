@@ -28,7 +28,11 @@ def replay_recency(
     """Replay under any policy that declares RECENCY; returns the number of evictions.
 
     Args:
-        parent, length, start, nodes, requests: see :class:`kvtheory.runs.Runs`.
+        parent: int32, shape (R+1,); with the next four as :class:`kvtheory.runs.Runs` has them.
+        length: int32, shape (R+1,).
+        start: int32, shape (R+1,).
+        nodes: int32, shape (n,).
+        requests: int32, shape (N,).
         capacity: nodes the cache holds.
         hit: int32, shape (N,), receives the deepest cached node of each path.
         victims: int32, receives the victims in order; empty if they are not wanted.

@@ -152,12 +152,13 @@ class ReferenceEngine:
         if sum(weights) <= 0 or min(weights) < 0:
             raise PolicyError(f"{self.policy.name}: no candidate of positive weight in request {self.time}")
         draw = self.rng.below(sum(weights))
-        for u, weight in zip(self.candidates, weights, strict=True):
-            if draw < weight:
-                break
-            draw -= weight
-        self._leave(u)
-        return u
+        chosen = 0
+        while draw >= weights[chosen]:
+            draw -= weights[chosen]
+            chosen += 1
+        victim = self.candidates[chosen]
+        self._leave(victim)
+        return victim
 
     def _join(self, u: int) -> None:
         """Append `u` to the candidates if it is a cached leaf that belongs there."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kvtheory.policy import ORDER, Claim, Policy, Status, Trait
+from kvtheory.policy import ORDER, Claim, Policy, State, Status, Trait
 
 
 class LeafFIFO(Policy):
@@ -20,9 +18,9 @@ class LeafFIFO(Policy):
     claims = (Claim("max(1, W - 1)", lambda w: max(1, w.W - 1), tight=True, status=Status.CONJECTURE),)
 
     @staticmethod
-    def on_insert(s: Any, v: int, t: int) -> None:
+    def on_insert(s: State, v: int, t: int) -> None:
         s.inserted[v] = t
 
     @staticmethod
-    def rank(s: Any, v: int) -> int:
-        return s.inserted[v]  # type: ignore[no-any-return]
+    def rank(s: State, v: int) -> int:
+        return s.inserted[v]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kvtheory.policy import INTEGER, ORDER, Policy, Trait
+from kvtheory.policy import INTEGER, ORDER, Policy, State, Trait
 
 
 class LeafLFU(Policy):
@@ -20,10 +18,10 @@ class LeafLFU(Policy):
     unbounded = True
 
     @staticmethod
-    def on_access(s: Any, v: int, t: int) -> None:
+    def on_access(s: State, v: int, t: int) -> None:
         s.count[v] += 1
         s.last_use[v] = t
 
     @staticmethod
-    def rank(s: Any, v: int) -> tuple[int, int]:
+    def rank(s: State, v: int) -> tuple[int, int]:
         return (s.count[v], s.last_use[v])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kvtheory.policy import ORDER, Claim, Policy, Trait
+from kvtheory.policy import ORDER, Claim, Policy, State, Trait
 
 
 class LeafLRU(Policy):
@@ -21,9 +19,9 @@ class LeafLRU(Policy):
     claims = (Claim("max(1, W - 1)", lambda w: max(1, w.W - 1), tight=True),)
 
     @staticmethod
-    def on_access(s: Any, v: int, t: int) -> None:
+    def on_access(s: State, v: int, t: int) -> None:
         s.last_use[v] = t
 
     @staticmethod
-    def rank(s: Any, v: int) -> int:
-        return s.last_use[v]  # type: ignore[no-any-return]
+    def rank(s: State, v: int) -> int:
+        return s.last_use[v]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kvtheory.policy import ORDER, Claim, Policy, Trait
+from kvtheory.policy import ORDER, Claim, Policy, State, Trait
 
 
 class Marking(Policy):
@@ -22,9 +20,9 @@ class Marking(Policy):
     claims = (Claim("max(1, W - 1)", lambda w: max(1, w.W - 1), tight=True),)
 
     @staticmethod
-    def on_access(s: Any, v: int, t: int) -> None:
+    def on_access(s: State, v: int, t: int) -> None:
         s.last_use[v] = t
 
     @staticmethod
-    def rank(s: Any, v: int) -> tuple[int, int]:
+    def rank(s: State, v: int) -> tuple[int, int]:
         return (s.marked[v], s.last_use[v])

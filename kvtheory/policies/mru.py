@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kvtheory.policy import ORDER, Policy, Trait
+from kvtheory.policy import ORDER, Policy, State, Trait
 
 
 class LeafMRU(Policy):
@@ -17,9 +15,9 @@ class LeafMRU(Policy):
     unbounded = True
 
     @staticmethod
-    def on_access(s: Any, v: int, t: int) -> None:
+    def on_access(s: State, v: int, t: int) -> None:
         s.last_use[v] = t
 
     @staticmethod
-    def rank(s: Any, v: int) -> int:
-        return -s.last_use[v]  # type: ignore[no-any-return]
+    def rank(s: State, v: int) -> int:
+        return -s.last_use[v]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kvtheory.policy import Policy, Trait
+from kvtheory.policy import Policy, State, Trait
 
 
 class RandomLeaf(Policy):
@@ -15,5 +13,5 @@ class RandomLeaf(Policy):
     traits = Trait.BINARY
 
     @staticmethod
-    def weight(s: Any, v: int) -> int:
+    def weight(s: State, v: int) -> int:
         return 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kvtheory.policy import Claim, Policy, Trait
+from kvtheory.policy import Claim, Policy, State, Trait
 
 
 class RLT(Policy):
@@ -20,5 +18,5 @@ class RLT(Policy):
     claims = (Claim("4 H_w", lambda w: 4 * w.harmonic_w()),)
 
     @staticmethod
-    def weight(s: Any, v: int) -> int:
-        return 1 - s.marked[v]  # type: ignore[no-any-return]
+    def weight(s: State, v: int) -> int:
+        return 1 - s.marked[v]

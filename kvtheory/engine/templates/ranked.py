@@ -25,7 +25,7 @@ from kvtheory.engine.templates.hooks import (
 @njit
 def entry(
     s: Any, v: int, depth: npt.NDArray[np.int32], inserted: npt.NDArray[np.int64], stamp: int
-) -> tuple[tuple[int, ...], int, int, int, int]:
+) -> tuple[Any, Any, Any, Any, Any]:
     """Heap entry of leaf `v`: smallest rank first, then deepest, then earliest inserted."""
     return rank(s, v), np.int64(-depth[v]), inserted[v], np.int64(v), np.int64(stamp)
 

@@ -42,7 +42,7 @@ def draw(state: npt.NDArray[np.uint64], bound: int) -> int:
         z = (z ^ (z >> np.uint64(27))) * MIX2
         z = (z ^ (z >> np.uint64(31))) & mask
         if z < np.uint64(bound):
-            return np.int64(z)
+            return int(np.int64(z))
 
 
 @njit
@@ -126,7 +126,7 @@ def replay(
                     return -1 - t
                 chosen = draw(random_state, count)
             else:
-                total = np.int64(0)
+                total = 0
                 for i in range(count):
                     w = weight(s, candidates[i])
                     if w < 0:

@@ -1,0 +1,5 @@
+"""`python -m kvtheory`."""
+
+from kvtheory.cli import main
+
+main()

@@ -1,0 +1,267 @@
+"""The command line: every command is read, checked, run and reported here, and computed elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from kvtheory import __version__
+from kvtheory.errors import InputError, KVTheoryError
+
+app = typer.Typer(
+    name="kvtheory",
+    help="How far a KV-cache policy is from optimal, and what the worst input does to it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SourceArgument = Annotated[str, typer.Argument(help="Trace file, '-', or a workload such as gsp:groups=8.")]
+JsonOption = Annotated[str | None, typer.Option("--json", help="Write JSON to a file; '-' for stdout.")]
+
+
+Conflict = Literal["refuse", "split"]
+ConflictOption = Annotated[
+    Conflict, typer.Option("--on-conflict", help="One id, two parents: refuse, or rekey by (parent, id).")
+]
+
+
+@app.command()
+def ratio(
+    source: SourceArgument,
+    capacity: Annotated[str, typer.Option(help="Blocks, or a share of the distinct blocks: 2000,10%.")],
+    policies: Annotated[str, typer.Option(help="Policies, or all.")] = "lru,fifo,lfu,random,rlt",
+    seeds: Annotated[int, typer.Option(help="Seeds 0..S-1 for randomised policies.")] = 8,
+    warmup: Annotated[float, typer.Option(help="Share of the requests served but not counted.")] = 0.0,
+    measure: Annotated[Literal["nodes", "tokens"], typer.Option(help="Count blocks or tokens.")] = "nodes",
+    bypass: Annotated[bool, typer.Option(help="OPT may drop what it has just served.")] = False,
+    on_conflict: ConflictOption = "refuse",
+    json_file: JsonOption = None,
+    plot: Annotated[Path | None, typer.Option(help="Hit rate against capacity, as svg, png or pdf.")] = None,
+    html: Annotated[Path | None, typer.Option(help="One self-contained page with the results.")] = None,
+) -> None:
+    """Misses, hit rate and ratio to the exact optimum of every policy on a trace."""
+    from kvtheory.atomic import require_writable
+    from kvtheory.ratio.capacity import parse_capacities
+    from kvtheory.registry import select_policies
+    from kvtheory.report.curves import check_plot_path
+    from kvtheory.sources import open_source
+
+    chosen = select_policies(policies)
+    parse_capacities(capacity, 100)
+    if plot:
+        check_plot_path(plot)
+    for file in (plot, html, _file(json_file)):
+        if file:
+            require_writable(file)
+    with Spinner() as say:
+        say("reading")
+        trace = open_source(source, on_conflict=on_conflict)
+        from kvtheory.ratio.empirical import measure_ratios
+
+        report = measure_ratios(
+            trace,
+            parse_capacities(capacity, trace.tree.n),
+            chosen,
+            seeds=seeds,
+            warmup=warmup,
+            measure=measure,
+            bypass=bypass,
+            progress=say,
+        )
+    if json_file != "-":
+        from kvtheory.report.table import console, print_report
+
+        print_report(report, console())
+    if json_file:
+        _write_json(report.to_json(), json_file)
+    if plot:
+        from kvtheory.report.curves import write_plot
+
+        write_plot(report, plot)
+    if html:
+        from kvtheory.report.page import write_page
+
+        write_page(report, html, shlex.join(["kvtheory", *sys.argv[1:]]))
+
+
+@app.command()
+def opt(
+    source: SourceArgument,
+    capacity: Annotated[str, typer.Option(help="Blocks, or a share of the distinct blocks.")],
+    method: Annotated[Literal["belady", "brute"], typer.Option(help="How to compute it.")] = "belady",
+    bypass: Annotated[bool, typer.Option(help="A served path need not stay in the cache.")] = False,
+    on_conflict: ConflictOption = "refuse",
+    json_file: JsonOption = None,
+) -> None:
+    """The exact offline optimum of a trace, its witness replayed by an independent checker."""
+    from kvtheory.offline.solve import solve
+    from kvtheory.ratio.capacity import parse_capacities
+    from kvtheory.sources import open_source
+
+    with Spinner() as say:
+        say("reading")
+        trace = open_source(source, on_conflict=on_conflict)
+        capacities = parse_capacities(capacity, trace.tree.n)
+        if len(capacities) != 1:
+            raise InputError("one capacity at a time", field="capacity")
+        say(f"solving by {method}")
+        result = solve(trace, capacities[0], method, bypass=bypass)
+    if json_file != "-":
+        _print_pairs(result)
+    if json_file:
+        _write_json(result, json_file)
+
+
+@app.command(name="policies")
+def list_policies() -> None:
+    """Every eviction policy, what it promises and what is known of it."""
+    from kvtheory.registry import policies as known
+    from kvtheory.report.listing import print_policies
+    from kvtheory.report.table import console
+
+    print_policies(known(), console())
+
+
+@app.command(name="workloads")
+def list_workloads() -> None:
+    """Every workload generator and its parameters."""
+    from kvtheory.report.listing import print_workloads
+    from kvtheory.report.table import console
+    from kvtheory.sources import workloads as known
+
+    print_workloads(known(), console())
+
+
+@app.command()
+def workload(
+    spec: Annotated[str, typer.Argument(help="A workload, such as gsp:groups=8,order=grouped.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Trace file (.gz, .zst: compressed).")],
+    format_name: Annotated[str, typer.Option("--format", help="The shape of its records.")] = "mooncake",
+) -> None:
+    """Write a generated workload as a trace file."""
+    from kvtheory.registry import lookup
+    from kvtheory.sources import generate
+    from kvtheory.traces import FORMATS, write_trace
+
+    lookup({form.name: form for form in FORMATS}, format_name, "trace format")
+    with Spinner() as say:
+        say("generating")
+        trace = generate(spec)
+        say(f"writing {len(trace):,} requests")
+        write_trace(trace, output, format_name)
+
+
+@app.command()
+def sweep(
+    plan: Annotated[Path, typer.Argument(help="Plan in TOML: sources, capacity, policies, seeds, output.")],
+    backend: Annotated[Literal["local"], typer.Option(help="Where the cells run.")] = "local",
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = -1,
+    resume: Annotated[bool, typer.Option(help="Keep finished cells of an earlier run.")] = False,
+) -> None:
+    """Run `ratio` over every (source, capacity) of a plan; each finished cell is kept."""
+    from kvtheory.sweep import read_plan, run_sweep
+
+    with Spinner() as say:
+        summary = run_sweep(read_plan(plan), jobs=jobs, resume=resume, progress=say)
+    typer.echo(f"{summary.cells} cells, {summary.computed} computed, {summary.kept} kept: {summary.results}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kvtheory {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Competitive analysis of KV caching."""
+
+
+def _file(json_file: str | None) -> Path | None:
+    return Path(json_file) if json_file and json_file != "-" else None
+
+
+def _write_json(value: dict[str, Any], target: str) -> None:
+    text = json.dumps(value, allow_nan=False)
+    if target == "-":
+        typer.echo(text)
+        return
+    from kvtheory.atomic import atomic_write
+
+    with atomic_write(Path(target), "w") as stream:
+        stream.write(text + "\n")
+
+
+def _print_pairs(result: dict[str, Any]) -> None:
+    for key, value in result.items():
+        typer.echo(f"{key:>12}  {value}")
+
+
+class Spinner:
+    """A spinner on stderr, on a terminal only; called with what is being done."""
+
+    def __enter__(self) -> Callable[[str], None]:
+        self._status: Any = None
+        if not sys.stderr.isatty():
+            return lambda stage: None
+        from kvtheory.report.table import console
+
+        self._status = console(stderr=True).status("starting")
+        self._status.start()
+        update: Callable[[str], None] = self._status.update
+        return update
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; every failure is one line on stderr and an exit code."""
+    from kvtheory.registry import plugins
+
+    try:
+        for name, command in plugins("kvtheory.commands").items():
+            app.command(name=name)(command)
+        command = typer.main.get_command(app)
+        result = command.main(args=arguments, prog_name="kvtheory", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except KVTheoryError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _fail("out of memory", 1)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # click's usage errors, wherever typer keeps them
+            return _fail(error.format_message(), 2)
+        raise
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    print(f"kvtheory: {line}", file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

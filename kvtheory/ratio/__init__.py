@@ -1,0 +1,1 @@
+"""Competitive ratios: measured, exact, and the best that any algorithm can have."""

@@ -1,0 +1,99 @@
+"""Where requests come from: a trace file, standard input, or a workload spec such as `gsp:groups=8`."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from kvtheory.errors import InputError
+from kvtheory.model import Trace
+from kvtheory.registry import lookup, plugins
+
+Generator = Callable[..., Trace]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a workload: its name, type and default."""
+
+    name: str
+    kind: Any
+    default: Any
+
+
+def workloads() -> dict[str, Generator]:
+    """Installed workload generators, by name (entry points of `kvtheory.workloads`)."""
+    return plugins("kvtheory.workloads")
+
+
+def parameters(generator: Generator) -> list[Parameter]:
+    """The parameters a generator's signature declares."""
+    hints = typing.get_type_hints(generator)
+    declared = inspect.signature(generator).parameters.values()
+    return [Parameter(p.name, hints.get(p.name, str), p.default) for p in declared]
+
+
+def generate(spec: str) -> Trace:
+    """Make the trace that a spec `name` or `name:key=value,key=value` describes.
+
+    Raises:
+        InputError: for an unknown workload or parameter, or a value of the wrong type or range.
+    """
+    name, _, rest = spec.partition(":")
+    generator = lookup(workloads(), name, "workload")
+    known = {parameter.name: parameter for parameter in parameters(generator)}
+    arguments: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise InputError(f"'{part}' is not key=value", file=spec)
+        parameter = lookup(known, key, f"parameter of {name}")
+        if key in arguments:
+            raise InputError("given twice", file=spec, field=key)
+        arguments[key] = _convert(value, parameter.kind, spec, key)
+    try:
+        return generator(**arguments)
+    except InputError as error:
+        raise InputError(str(error), file=spec) from error
+
+
+def open_source(
+    source: str, *, on_conflict: Literal["refuse", "split"] = "refuse", block_size: int | None = None
+) -> Trace:
+    """Read a trace file (`-` for standard input) or make a workload.
+
+    Raises:
+        InputError: if it is neither, or its content is wrong.
+    """
+    from kvtheory.traces import read_trace
+
+    if source == "-" or Path(source).exists() or not _looks_like_workload(source):
+        return read_trace(source, on_conflict=on_conflict, block_size=block_size)
+    return generate(source)
+
+
+def _looks_like_workload(source: str) -> bool:
+    name = source.partition(":")[0]
+    return name in workloads() or (":" in source and "/" not in name and "." not in name)
+
+
+def _convert(value: str, kind: Any, spec: str, key: str) -> Any:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise InputError(f"'{value}' is not one of {', '.join(get_args(kind))}", file=spec, field=key)
+        return value
+    if get_origin(kind) in (typing.Union, types.UnionType):
+        kind = next(option for option in get_args(kind) if option is not type(None))
+    try:
+        return kind(value)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"'{value}' is not {_article(kind)}", file=spec, field=key) from error
+
+
+def _article(kind: Any) -> str:
+    return {int: "an integer", float: "a number"}.get(kind, f"a {getattr(kind, '__name__', kind)}")

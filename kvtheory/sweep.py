@@ -1,0 +1,190 @@
+"""Many ratio runs from one plan, in parallel and resumable.
+
+A plan is a TOML file::
+
+    output = "results"                      # a folder: one JSON file per cell, then results.jsonl
+    sources = ["trace.jsonl", "gsp:groups=8,block=64"]
+    capacity = "1%,10%"
+    policies = "lru,rlt"
+    seeds = 8                               # optional, as are warmup, measure and bypass
+
+A cell is one source at one capacity. It is written whole when it is done, named by a hash of everything it
+depends on, and kept by `--resume`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from kvtheory import __version__
+from kvtheory.atomic import atomic_write
+from kvtheory.errors import InputError
+from kvtheory.model import Trace
+
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "output": str,
+    "sources": list,
+    "capacity": str,
+    "policies": str,
+    "seeds": int,
+    "warmup": (int, float),
+    "measure": str,
+    "bypass": bool,
+}
+REQUIRED = ("output", "sources", "capacity", "policies")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One source at one capacity: what one process computes."""
+
+    source: str
+    capacity: str
+    policies: str
+    seeds: int
+    warmup: float
+    measure: str
+    bypass: bool
+
+    def key(self) -> str:
+        """Name of the cell's file: a hash of the cell, the file it reads, and this version."""
+        file = Path(self.source)
+        stamp = [file.stat().st_size, file.stat().st_mtime_ns] if file.is_file() else []
+        text = json.dumps([__version__, asdict(self), stamp], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A folder for results, and the cells to compute."""
+
+    output: Path
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a sweep did."""
+
+    cells: int
+    computed: int
+    kept: int
+    results: Path
+
+
+def read_plan(file: Path) -> Plan:
+    """Read and check a plan; relative paths are relative to the working directory.
+
+    Raises:
+        InputError: naming the file, and the field or line that is wrong.
+    """
+    from kvtheory.ratio.capacity import parse_capacities
+    from kvtheory.registry import select_policies
+
+    try:
+        plan = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", file=str(file)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(str(error), file=str(file)) from error
+    for key, value in plan.items():
+        if key not in FIELDS:
+            raise InputError(f"unknown; known: {', '.join(FIELDS)}", file=str(file), field=key)
+        if not isinstance(value, FIELDS[key]) or (isinstance(value, bool) and FIELDS[key] is not bool):
+            raise InputError(f"{value!r} has the wrong type", file=str(file), field=key)
+    for key in REQUIRED:
+        if not plan.get(key):
+            raise InputError("missing", file=str(file), field=key)
+    sources = plan["sources"]
+    if not all(isinstance(source, str) and source != "-" for source in sources):
+        raise InputError("must be files or workloads", file=str(file), field="sources")
+    if plan.get("measure", "nodes") not in ("nodes", "tokens"):
+        raise InputError("must be nodes or tokens", file=str(file), field="measure")
+    select_policies(plan["policies"])
+    parse_capacities(plan["capacity"], 100)
+    common = {
+        "policies": plan["policies"],
+        "seeds": plan.get("seeds", 8),
+        "warmup": float(plan.get("warmup", 0)),
+        "measure": plan.get("measure", "nodes"),
+        "bypass": plan.get("bypass", False),
+    }
+    capacities = [part.strip() for part in plan["capacity"].split(",")]
+    cells = [Cell(source, capacity, **common) for source in sources for capacity in capacities]
+    return Plan(Path(plan["output"]), cells)
+
+
+def run_sweep(
+    plan: Plan, *, jobs: int = -1, resume: bool = False, progress: Callable[[str], None] = lambda stage: None
+) -> Summary:
+    """Compute a plan's cells with joblib and gather them into `results.jsonl`, in the plan's order.
+
+    Args:
+        plan: what to compute.
+        jobs: processes; -1 for all cores.
+        resume: keep cells that an earlier run finished.
+        progress: told how many cells are done.
+
+    Raises:
+        InputError: if the folder holds results and `resume` was not asked for.
+    """
+    from joblib import Parallel, delayed
+
+    folder = plan.output / "cells"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be made", file=str(plan.output)) from error
+    if not resume and any(folder.iterdir()):
+        raise InputError("holds the results of an earlier run: add --resume, or remove it", file=str(folder))
+    files = [folder / f"{cell.key()}.json" for cell in plan.cells]
+    missing = {file: cell for file, cell in zip(files, plan.cells, strict=True) if not _finished(file)}
+    tasks = (delayed(compute_cell)(cell, file) for file, cell in missing.items())
+    done: Iterable[None] = Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
+    progress(f"0 of {len(missing)} cells")
+    for count, _ in enumerate(done, start=1):
+        progress(f"{count} of {len(missing)} cells")
+    results = plan.output / "results.jsonl"
+    with atomic_write(results, "w") as stream:
+        stream.writelines(file.read_text(encoding="utf-8") for file in files)
+    return Summary(len(files), len(missing), len(files) - len(missing), results)
+
+
+def _finished(file: Path) -> bool:
+    try:
+        return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False
+
+
+@lru_cache(maxsize=1)
+def _open(source: str) -> Trace:
+    from kvtheory.sources import open_source
+
+    return open_source(source)
+
+
+def compute_cell(cell: Cell, file: Path) -> None:
+    """Compute one cell and write it."""
+    from kvtheory.ratio.capacity import parse_capacities
+    from kvtheory.ratio.empirical import measure_ratios
+    from kvtheory.registry import select_policies
+
+    trace = _open(cell.source)
+    options: dict[str, Any] = {
+        "seeds": cell.seeds,
+        "warmup": cell.warmup,
+        "measure": cell.measure,
+        "bypass": cell.bypass,
+    }
+    capacities = parse_capacities(cell.capacity, trace.tree.n)
+    report = measure_ratios(trace, capacities, select_policies(cell.policies), **options)
+    with atomic_write(file, "w") as stream:
+        stream.write(json.dumps(report.to_json()) + "\n")
