@@ -1,8 +1,11 @@
-"""Files that appear whole or not at all."""
+"""Files that are there whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,45 +14,73 @@ from typing import IO, Any
 
 from kvtheory.errors import InputError
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
 
 @contextmanager
-def atomic_write(path: Path, mode: str) -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` and rename it there when the block ends well.
+def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Write to a temporary file beside `path`, and rename it when the block ends.
 
-    Whatever ends the block early, Ctrl-C included, leaves nothing behind.
+    On any exception, KeyboardInterrupt included, the temporary file is removed and what was at `path`
+    stays. A symbolic link is followed, an existing file's permissions are kept, and what is not a regular
+    file (a pipe, `/dev/null`) is written to directly.
 
     Args:
-        path: where the file shall be.
-        mode: `w` (UTF-8 text) or `wb`.
+        path: the file to write.
+        mode: `w` (text, UTF-8) or `wb`.
 
     Raises:
-        InputError: if the place cannot be written.
+        InputError: if the place cannot be written to.
     """
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
+    temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", file=str(path)) from error
-    temporary = Path(name)
+        target = Path(path).resolve()
+        direct = target.exists() and not target.is_file()
+        if not direct:
+            temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}.tmp")
+        opened = (temporary or target).open(
+            mode if direct else mode.replace("w", "x"), encoding=encoding, newline=newline
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _refusal(path, error) from None
     try:
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
-            yield stream
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", file=str(path)) from error
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        with opened as file:
+            yield file
+        if temporary:
+            if target.exists():
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+    except BaseException as error:
+        if temporary:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise _refusal(path, error) from None
+        raise
+
+
+def _refusal(path: str | Path, error: Exception) -> InputError:
+    name = os.fspath(path)
+    reason = (isinstance(error, OSError) and error.strerror) or "not the name of a file"
+    return InputError(
+        f"cannot be written: {reason[:1].lower()}{reason[1:]}",
+        file=name if name.isprintable() else ascii(name),
+    )
 
 
 def require_writable(path: Path) -> None:
-    """Raise InputError now if a file cannot be written at `path` later; leaves nothing there."""
+    """Say now, not after the work, that a file cannot be written; leaves nothing behind.
+
+    Raises:
+        InputError: if it is a folder, or the place cannot be written to.
+    """
     if path.is_dir():
-        raise InputError("is a folder", file=str(path))
+        raise InputError("cannot be written: is a folder", file=str(path))
+    if path.exists() and not path.is_file():
+        return
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
             pass
     except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", file=str(path)) from error
+        raise _refusal(path, error) from None

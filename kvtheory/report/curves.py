@@ -53,6 +53,7 @@ def draw(report: RatioReport) -> Figure:
             yerr=errors,
             color=COLOURS[i % len(COLOURS)],
             marker=MARKERS[i % len(MARKERS)],
+            linestyle=("-", "--")[i % 2],  # two policies often lie on each other
             markersize=5,
             capsize=2,
             label=results[0].name,

@@ -14,7 +14,7 @@ from kvtheory.report.table import COLUMNS, heading, notes, rows
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a }
 body { margin: 2rem auto; max-width: 62rem; padding: 0 1rem }
-h1 { font-size: 1.4rem } pre { background: #f4f4f4; padding: .7rem; overflow-x: auto }
+h1 { font-size: 1.4rem } pre { background: #f4f4f4; padding: .7rem; white-space: pre-wrap }
 figure { margin: 1.5rem 0 } figure svg { width: 100%; height: auto }
 div.scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: .2rem .7rem; white-space: nowrap } th { border-bottom: 2px solid #888 }

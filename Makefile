@@ -1,0 +1,40 @@
+# The two commands of a newcomer: make demo, make test.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+EXTRAS := test,lint,docs,proofs
+DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
+
+.PHONY: env demo test lint docs bench clean
+
+env: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kvtheory needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	touch $@
+
+demo: env
+	$(BIN)/kvtheory ratio $(DEMO) --capacity 3%,10%,30% --policies lru,fifo,lfu,random,rlt --seeds 8 \
+		--plot demo.svg --html demo.html
+	@echo "The curves are in demo.svg; the whole result is one page, demo.html."
+
+test: env
+	$(BIN)/python -m pytest
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: env
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+bench: env
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),bench]'
+	$(BIN)/python tests/benchmarks/bench_replay.py
+
+clean:
+	rm -rf $(VENV) docs/_build docs/generated demo.svg demo.html build *.egg-info
