@@ -15,6 +15,8 @@ import typer
 from kvtheory import __version__
 from kvtheory.errors import InputError, KVTheoryError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="kvtheory",
     help="How far a KV-cache policy is from optimal, and what the worst input does to it.",
@@ -152,7 +154,7 @@ def workload(
     from kvtheory.sources import generate
     from kvtheory.traces import FORMATS, write_trace
 
-    lookup({form.name: form for form in FORMATS}, format_name, "trace format")
+    lookup(FORMATS, format_name, "trace format")
     with Spinner() as say:
         say("generating")
         trace = generate(spec)
@@ -235,12 +237,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         for name, command in plugins("kvtheory.commands").items():
             app.command(name=name)(command)
         command = typer.main.get_command(app)
-        result = command.main(args=arguments, prog_name="kvtheory", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        code = command.main(args=arguments, prog_name="kvtheory", standalone_mode=False)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this code and says nothing
+            raise KeyboardInterrupt
+        return code if isinstance(code, int) else 0
     except KVTheoryError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -3,7 +3,7 @@
 A node belongs to its parent's run if it is the only child and no request ends at the parent. All nodes of a
 run then have the same last use and the same next use, so engines that look at nothing else (leaf-LRU,
 Belady) can treat a run as one entry with a count of cached nodes: a request costs its runs, not its nodes.
-On the Mooncake conversation trace 288,500 accesses become 26,000 or so.
+On the Mooncake conversation trace 288,500 accesses become 37,454.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Runs:
 def runs_of(trace: Trace) -> Runs:
     """The runs of a trace, computed once."""
     if "runs" not in trace.memo:
-        parent, length, start, nodes, run_of, height = _merge(trace.tree.parent, trace.requests)
+        parent, length, start, nodes, run_of, height = merge_runs(trace.tree.parent, trace.requests)
         requests = run_of[trace.requests]
         visits = int(height[requests].sum(dtype=np.int64))
         trace.memo["runs"] = Runs(parent, length, start, nodes, requests, visits)
@@ -50,9 +50,10 @@ def runs_of(trace: Trace) -> Runs:
 
 
 @njit
-def _merge(
+def merge_runs(
     parent: IntArray, requests: IntArray
 ) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray]:
+    """Parent, length, start and nodes of each run, the run of each node, and the height of each run."""
     size = parent.size
     children = np.zeros(size, np.int32)
     ends = np.zeros(size, np.bool_)

@@ -15,16 +15,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from kvtheory._numba import njit
-from kvtheory.model import LongArray, PrefixTree
+from kvtheory.model import IntArray, LongArray, PrefixTree
+from kvtheory.runs import merge_runs
 
 EXACT_LEAVES = 50_000
+EXACT_HARMONIC = 1000
 PRICE_BITS = 24
+UNREACHED = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,10 @@ class Widths:
         return self.W == self.W_lower and self.w == self.w_lower
 
     def harmonic_w(self) -> Fraction:
-        """H_w, the w-th harmonic number."""
-        return harmonic(self.w)
+        """H_w, the w-th harmonic number: exact up to 1000, beyond that rounded up by less than w / 2**64."""
+        if self.w <= EXACT_HARMONIC:
+            return harmonic(self.w)
+        return Fraction(sum(-((-1 << 64) // i) for i in range(1, self.w + 1)), 1 << 64)
 
 
 @lru_cache(maxsize=64)
@@ -78,11 +83,11 @@ def widths(tree: PrefixTree, capacities: list[int]) -> list[Widths]:
     for reach in {min(k, tree.height) for k in capacities}:
         keep = depth <= reach
         parent = tree.parent if reach == tree.height else _restrict(tree.parent, keep)
-        wanted = [k for k in capacities if min(k, tree.height) == reach]
-        leaves = int(np.count_nonzero(np.bincount(parent[1:], minlength=parent.size)[1:] == 0))
-        enclose = _exact if leaves <= EXACT_LEAVES else _enclosed
-        for k, value in zip(wanted, enclose(parent, wanted), strict=True):
-            found[k] = value
+        chains = Chains.of(parent)
+        enclose = _exact if chains.leaves <= EXACT_LEAVES else _enclosed
+        for k in capacities:
+            if min(k, tree.height) == reach:
+                found[k] = enclose(chains, k)
     return [found[k] for k in capacities]
 
 
@@ -91,7 +96,7 @@ def width(tree: PrefixTree, capacity: int) -> Widths:
     return widths(tree, [capacity])[0]
 
 
-def _restrict(parent: npt.NDArray[np.int32], keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+def _restrict(parent: IntArray, keep: npt.NDArray[np.bool_]) -> IntArray:
     """Drop nodes and renumber; what is kept must be ancestor-closed."""
     number = np.cumsum(keep, dtype=np.int32) - 1
     kept = parent[keep]
@@ -99,23 +104,47 @@ def _restrict(parent: npt.NDArray[np.int32], keep: npt.NDArray[np.bool_]) -> npt
     return kept
 
 
-def _exact(parent: npt.NDArray[np.int32], capacities: list[int]) -> list[Widths]:
-    limit = min(max(capacities) + 1, parent.size - 1)
-    least = least_nodes(parent, limit)
-    result = []
-    for k in capacities:
-        w = int(np.searchsorted(least, k, side="right")) - 1
-        W = int(np.searchsorted(least, k + 1, side="right")) - 1 if parent.size - 1 >= k + 1 else 1
-        result.append(Widths(W, w, W, w))
-    return result
+@dataclass(frozen=True, eq=False)
+class Chains:
+    """A tree with every chain of only children merged into one entry; entry 0 is the root.
+
+    Attributes:
+        parent: int32, shape (R+1,); -1 for the root.
+        length: int32, shape (R+1,): nodes in each chain.
+        nodes: nodes of the tree, without the root.
+        leaves: its leaves.
+    """
+
+    parent: IntArray
+    length: IntArray
+    nodes: int
+    leaves: int
+
+    @classmethod
+    def of(cls, parent: IntArray) -> Chains:
+        """Merge the chains of a tree given by its parents."""
+        above, length, *_ = merge_runs(parent, np.empty(0, dtype=np.int32))
+        leaves = np.count_nonzero(np.bincount(above[1:], minlength=above.size)[1:] == 0)
+        return cls(above, length, parent.size - 1, int(leaves))
+
+    @cached_property
+    def least(self) -> LongArray:
+        """F(0), F(1), ...: least nodes of a closed set with l leaves."""
+        return least_nodes(self.parent, self.length)
+
+
+def _exact(chains: Chains, k: int) -> Widths:
+    w = int(np.searchsorted(chains.least, k, side="right")) - 1
+    W = int(np.searchsorted(chains.least, k + 1, side="right")) - 1 if chains.nodes > k else 1
+    return Widths(W, w, W, w)
 
 
 @njit
-def least_nodes(parent: npt.NDArray[np.int32], limit: int) -> LongArray:
-    """F(0), F(1), ...: least nodes of a closed set with l leaves, cut where it exceeds `limit`.
+def least_nodes(parent: IntArray, length: IntArray) -> LongArray:
+    """F(0), F(1), ...: least nodes of a closed set with l leaves.
 
-    F increases strictly, so the cut is a prefix. Each node's table lies in its own stretch of one buffer;
-    the stretches of siblings touch, and are merged from the right.
+    Each entry's table lies in its own stretch of one buffer; the stretches of siblings touch, and are merged
+    from the right.
     """
     n = parent.size - 1
     leaves = np.zeros(n + 1, np.int64)
@@ -129,49 +158,29 @@ def least_nodes(parent: npt.NDArray[np.int32], limit: int) -> LongArray:
         low[v] = cursor[parent[v]]
         cursor[v] = low[v]
         cursor[parent[v]] += leaves[v]
-    # table[low[v] + i] = nodes needed below v for i+1 leaves; only `used[v]` entries are within the limit
+    # table[low[v] + i]: nodes needed below v's parent, in the part merged so far, for i + 1 leaves
     table = np.empty(max(leaves[0], 1), np.int64)
     used = np.zeros(n + 1, np.int64)
     merged = np.empty(max(leaves[0], 1), np.int64)
-    for v in range(n, -1, -1):
-        if v > 0:
-            # the children of v are merged: put v itself below them
-            count = used[v]
-            start = low[v]
-            for i in range(count):
-                table[start + i] += 1
-            while count > 0 and table[start + count - 1] > limit:
-                count -= 1
-            if count == 0:
-                count = 1
-            table[start] = 1
-            used[v] = count
-            # merge v's table into its parent's, which lies to the right of v or is empty
-            p = parent[v]
-            other = used[p]
-            if other > 0:
-                right = start + leaves[v]
-                total = min(count + other, leaves[0])
-                for i in range(total):
-                    merged[i] = limit + 1
-                for i in range(count):
-                    merged[i] = table[start + i]
-                for j in range(other):
-                    if table[right + j] < merged[j]:
-                        merged[j] = table[right + j]
-                for i in range(count):
-                    a = table[start + i]
-                    for j in range(other):
-                        b = a + table[right + j]
-                        if b < merged[i + j + 1]:
-                            merged[i + j + 1] = b
-                while total > 0 and merged[total - 1] > limit:
-                    total -= 1
-                for i in range(total):
-                    table[start + i] = merged[i]
-                used[p] = total
-            else:
-                used[p] = count
+    for v in range(n, 0, -1):
+        start, count, p = low[v], leaves[v], parent[v]
+        for i in range(count):
+            table[start + i] += length[v]
+        table[start] = 1  # the first node of the chain alone
+        other, right = used[p], start + count
+        for i in range(count + other):
+            merged[i] = UNREACHED
+        for i in range(count):
+            merged[i] = table[start + i]
+        for j in range(other):
+            merged[j] = min(merged[j], table[right + j])
+        for i in range(count):
+            a = table[start + i]
+            for j in range(other):
+                merged[i + j + 1] = min(merged[i + j + 1], a + table[right + j])
+        for i in range(count + other):
+            table[start + i] = merged[i]
+        used[p] = count + other
     least = np.empty(used[0] + 1, np.int64)
     least[0] = 0
     for i in range(used[0]):
@@ -179,23 +188,20 @@ def least_nodes(parent: npt.NDArray[np.int32], limit: int) -> LongArray:
     return least
 
 
-def _enclosed(parent: npt.NDArray[np.int32], capacities: list[int]) -> list[Widths]:
-    result = []
-    for k in capacities:
-        w_lower, w = enclose_leaves(parent, k)
-        W_lower, W = enclose_leaves(parent, k + 1) if parent.size - 1 >= k + 1 else (1, 1)
-        result.append(Widths(W, w, W_lower, w_lower))
-    return result
+def _enclosed(chains: Chains, k: int) -> Widths:
+    w_lower, w = enclose_leaves(chains, k)
+    W_lower, W = enclose_leaves(chains, k + 1) if chains.nodes > k else (1, 1)
+    return Widths(W, w, W_lower, w_lower)
 
 
-def enclose_leaves(parent: npt.NDArray[np.int32], budget: int) -> tuple[int, int]:
+def enclose_leaves(chains: Chains, budget: int) -> tuple[int, int]:
     """Lower and upper bound on the leaves of a closed set of at most `budget` nodes, by bisection."""
     unit = 1 << PRICE_BITS
     low, high = 0, unit  # price per node in units of 1/unit: 0 takes everything, 1 takes single nodes
     best, bound = 1, budget
     for _ in range(PRICE_BITS + 1):
         price = (low + high) // 2
-        value, leaves, nodes = priced_set(parent, price, unit)
+        value, leaves, nodes = priced_set(chains.parent, chains.length, price, unit)
         bound = min(bound, (value + price * budget) // unit)
         excess = max(0, nodes - budget)
         best = max(best, leaves - excess)  # dropping a leaf frees a node and loses at most one leaf
@@ -204,18 +210,18 @@ def enclose_leaves(parent: npt.NDArray[np.int32], budget: int) -> tuple[int, int
 
 
 @njit
-def priced_set(parent: npt.NDArray[np.int32], price: int, unit: int) -> tuple[int, int, int]:
+def priced_set(parent: IntArray, length: IntArray, price: int, unit: int) -> tuple[int, int, int]:
     """Best closed set by `unit * leaves - price * nodes`: its value, leaves and nodes."""
     n = parent.size - 1
     below = np.zeros(n + 1, np.int64)
     leaves = np.zeros(n + 1, np.int64)
     nodes = np.zeros(n + 1, np.int64)
     for v in range(n, 0, -1):
-        value = unit - price  # v alone, a leaf of the set
+        value = unit - price  # the first node of the chain alone
         count, size = 1, 1
-        if below[v] - price > value:
-            value = below[v] - price
-            count, size = leaves[v], nodes[v] + 1
+        if below[v] - price * length[v] > value:
+            value = below[v] - price * length[v]
+            count, size = leaves[v], nodes[v] + length[v]
         if value > 0:
             p = parent[v]
             below[p] += value

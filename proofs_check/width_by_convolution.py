@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvtheory.model import PrefixTree
-from kvtheory.width import enclose_leaves, width
+from kvtheory.width import Chains, enclose_leaves, width
 from proofs_check.instances import all_shapes
 from proofs_check.theorem import Effort, Row, Theorem
 
@@ -35,7 +35,7 @@ def check(effort: Effort) -> Iterator[Row]:
                 w = max(leaves for size, leaves in most.items() if size <= k)
                 wrong += (found.W, found.w) != (most.get(k + 1, 1), w)
                 if k >= tree.height:
-                    low, high = enclose_leaves(tree.parent, k)
+                    low, high = enclose_leaves(Chains.of(tree.parent), k)
                     loose += not low <= w <= high
                 cases += 1
     yield Row(f"all shapes of at most {nodes} nodes: capacities where W or w differ", wrong, "==", 0, cases)

@@ -49,7 +49,7 @@ def _throwaway_dir() -> Path:
 
 
 def hook_source(hook: Callable[..., Any], name: str) -> str:
-    """Source of a hook as a plain function called `name`, with the integer constants it reads.
+    """Source of a hook as a plain function called `name`, the integer constants it reads written out.
 
     Raises:
         PolicyError: if the source cannot be found, or the hook reads anything but integers from outside.
@@ -61,22 +61,31 @@ def hook_source(hook: Callable[..., Any], name: str) -> str:
     function = tree.body[0]
     if not isinstance(function, ast.FunctionDef):
         raise PolicyError(f"hook {name} must be written with def")
-    outside = inspect.getclosurevars(hook)
-    constants = []
+    read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    outside = inspect.getclosurevars(hook)  # its globals include what only shares an attribute's name
+    constants = {}
     for key, value in sorted({**outside.globals, **outside.nonlocals}.items()):
+        if key not in read:
+            continue
         if not isinstance(value, int):
             raise PolicyError(f"hook {name} reads '{key}': only integer constants may come from outside")
-        constants.append(f"{key} = {value!r}")
-    if outside.unbound - set(_attributes(function)):
-        raise PolicyError(f"hook {name} reads unknown names: {sorted(outside.unbound)}")
+        constants[key] = ast.parse(repr(int(value)), mode="eval").body
+    if outside.unbound & read:
+        raise PolicyError(f"hook {name} reads unknown names: {sorted(outside.unbound & read)}")
     function.name, function.decorator_list, function.returns = name, [], None
     for argument in function.args.args:
         argument.annotation = None
-    return "\n".join([*constants, "@njit", ast.unparse(function)])
+    return "@njit\n" + ast.unparse(_Inline(constants).visit(function))
 
 
-def _attributes(function: ast.FunctionDef) -> list[str]:
-    return [node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)]
+class _Inline(ast.NodeTransformer):
+    """Writes constants where they are read: as names they could meet a name of the template's."""
+
+    def __init__(self, constants: dict[str, ast.expr]) -> None:
+        self.constants = constants
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.constants.get(node.id, node) if isinstance(node.ctx, ast.Load) else node
 
 
 def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:

@@ -6,9 +6,10 @@ Belady on the expansion *is* Belady on the tree, and it is optimal among all fla
 [Belady1966]_. With bypass the tip of the current path may be dropped as well. docs/theory has the proof.
 
 Two passes over the runs of :mod:`kvtheory.runs`. Backwards, the next use of every run on every path (4
-bytes each). Forwards, the cached leaves are kept by next use; a path holds at most one cached leaf, so at most one leaf waits for each
-future request, and the farthest is found in a bitmap of requests with a 64-way summary above it: O(1) per
-eviction for all practical lengths. Leaves that are never used again go first, from a stack.
+bytes each). Forwards, the cached leaves are kept by next use; a path holds at most one cached leaf, so at
+most one leaf waits for each future request, and the farthest is found in a bitmap of requests with 64-way
+summaries above it: O(1) per eviction for all practical lengths. Leaves that are never used again go first,
+from a stack.
 """
 
 from __future__ import annotations

@@ -22,15 +22,21 @@ def brute(
     *,
     bypass: bool = False,
     cost: Sequence[int] | None = None,
+    hit_cost: Sequence[int] | None = None,
+    size: Sequence[int] | None = None,
+    objective: str = "total",
 ) -> int:
-    """Least total cost of serving the requests from the empty cache.
+    """Least cost of serving the requests from the empty cache.
 
     Args:
         tree: at most 16 nodes.
-        requests: nodes whose path is at most `capacity` long.
-        capacity: nodes the cache holds.
+        requests: nodes whose path fits.
+        capacity: nodes the cache holds, or units of `size`.
         bypass: a served path need not stay in the cache.
         cost: miss cost of each node, `cost[0]` unused; default 1 each.
+        hit_cost: cost of a node that is hit; default 0.
+        size: units of capacity of each node; default 1.
+        objective: `total`, or `latency`: the cost of the dearest request.
 
     Raises:
         InputError: if the tree is too large, or a path longer than the capacity.
@@ -39,6 +45,8 @@ def brute(
         raise InputError(f"{tree.n} nodes: brute force stops at {LARGEST_TREE}; use belady", field="method")
     parent = [int(p) for p in tree.parent]
     price = [0, *([1] * tree.n)] if cost is None else list(cost)
+    held_price = [0] * (tree.n + 1) if hit_cost is None else list(hit_cost)
+    units = [0, *([1] * tree.n)] if size is None else list(size)
     path_of = [sum(1 << u for u in tree.path(v)) for v in range(tree.n + 1)]
 
     @cache
@@ -52,20 +60,22 @@ def brute(
         return without + tuple(s | 1 << last for s in without if s & above == above)
 
     @cache
-    def miss_cost(missing: int) -> int:
-        return sum(price[u] for u in range(1, tree.n + 1) if missing >> u & 1)
+    def weigh(mask: int, kind: int) -> int:
+        vector = (price, held_price, units)[kind]
+        return sum(vector[u] for u in range(1, tree.n + 1) if mask >> u & 1)
 
     best = {0: 0}
     for v in requests:
         path = path_of[v]
-        if path.bit_count() > capacity:
+        if weigh(path, 2) > capacity:
             raise InputError(f"the path of node {v} is longer than the capacity {capacity}")
         held = 0 if bypass else path
         after: dict[int, int] = {}
         for state, paid in best.items():
-            total = paid + miss_cost(path & ~state)
+            paying = weigh(path & ~state, 0) + weigh(path & state, 1)
+            total = paid + paying if objective == "total" else max(paid, paying)
             for new in closed_subsets(state | path):
-                if new & held == held and new.bit_count() <= capacity and total < after.get(new, total + 1):
+                if new & held == held and weigh(new, 2) <= capacity and total < after.get(new, total + 1):
                     after[new] = total
         best = after
     return min(best.values())

@@ -76,12 +76,9 @@ def run_peers(file: Path, capacities: list[int]) -> dict[str, Any]:
 
 def better(first: dict[str, Any], second: dict[str, Any], path: tuple[str, ...]) -> float | None:
     """The smaller of two runs' seconds."""
-    values = []
-    for report in (first, second):
-        for key in path:
-            report = report[key]
-        values += [report["seconds"]] if report["seconds"] else []
-    return min(values, default=None)
+    tool, name, capacity = path
+    values = [report[tool][name][capacity]["seconds"] for report in (first, second)]
+    return min(filter(None, values), default=None)
 
 
 def hit_rates(trace: Trace, capacity: int) -> dict[str, float | None]:
@@ -123,7 +120,10 @@ def main() -> int:
     for (mine, peer), target in TARGETS.items():
         for variant in (peer, f"{peer} tuned"):
             label = f"kvtheory {mine} / libcachesim {variant}"
-            row = {str(k): speed[f"kvtheory {mine}"][str(k)] / speed[f"libcachesim {variant}"][str(k)] for k in capacities}
+            row = {
+                str(k): speed[f"kvtheory {mine}"][str(k)] / speed[f"libcachesim {variant}"][str(k)]
+                for k in capacities
+            }
             ratios[label] = row
             shown = "  ".join(f"{value:7.1f}x" for value in row.values())
             screen.print(f"{label:<48} {shown}   (asked: {target}x)")
@@ -134,7 +134,9 @@ def main() -> int:
             same = peer is None or abs(peer - rate) < 1e-12
             equal &= same
             verdict = "equal" if same else "DIFFERENT"
-            screen.print(f"hit rate, {name:<8} {k:>7,} blocks: ours {rate:.12f}  theirs {peer:.12f}  {verdict}")
+            screen.print(
+                f"hit rate, {name:<8} {k:>7,} blocks: ours {rate:.12f}  theirs {peer:.12f}  {verdict}"
+            )
     RESULTS.parent.mkdir(exist_ok=True)
     content = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",

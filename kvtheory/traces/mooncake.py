@@ -1,0 +1,34 @@
+"""The traces of the Mooncake project [Qin2025]_: time in milliseconds, 512 tokens in a block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kvtheory.traces.columns import IntegerColumn, StoredColumn, TimeColumn
+from kvtheory.traces.format import Format, Request, milliseconds
+
+
+class Mooncake(Format):
+    """Keys `timestamp` (ms), `input_length`, `output_length`, `hash_ids`; `block_size` if it is not 512."""
+
+    name = "mooncake"
+    block_size = 512
+
+    def detect(self, record: Mapping[str, Any]) -> bool:
+        """Whatever has block ids and is of no other format."""
+        return "hash_ids" in record
+
+    def columns(self) -> list[StoredColumn]:
+        """Timestamp and output length."""
+        return [TimeColumn("timestamp", unit=1000), IntegerColumn("output_length")]
+
+    def write(self, request: Request) -> dict[str, Any]:
+        """All four keys: a field that the trace lacks is 0."""
+        return {
+            "timestamp": milliseconds(request.values.get("timestamp", 0)),
+            "input_length": request.input_length,
+            "output_length": request.values.get("output_length", 0),
+            "hash_ids": request.hash_ids,
+            **self.block_size_key(request),
+        }

@@ -1,0 +1,20 @@
+"""Hypothesis profiles (HYPOTHESIS_PROFILE=quick|deep), and plain Python runs (NUMBA_DISABLE_JIT=1)."""
+
+from __future__ import annotations
+
+import os
+
+import numba
+import pytest
+from hypothesis import HealthCheck, settings
+
+slow_is_fine = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
+settings.register_profile("deep", max_examples=1500, deadline=None, suppress_health_check=slow_is_fine)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if numba.config.DISABLE_JIT:
+        # the generator wraps around on purpose; numpy warns where numba does not
+        config.addinivalue_line("filterwarnings", "ignore:overflow encountered:RuntimeWarning")
