@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test lint docs bench clean
+.PHONY: env demo test lint docs bench figures clean
 
 env: $(VENV)/.installed
 
@@ -35,6 +35,13 @@ docs: env
 bench: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),bench]'
 	$(BIN)/python tests/benchmarks/bench_replay.py
+
+# Remakes the committed figures of README and docs; needs the Mooncake trace, see docs/how-to.
+TRACE ?= ../shared/traces/mooncake_conversation.jsonl
+RATIO := ratio mooncake_conversation.jsonl --capacity 1%,3%,10%,30% --policies lru,fifo,lfu,random,rlt --seeds 16
+figures: env
+	cd $(dir $(TRACE)) && $(CURDIR)/$(BIN)/kvtheory $(RATIO) --plot $(CURDIR)/docs/_static/mooncake_curves.svg \
+		> $(CURDIR)/docs/_static/mooncake_ratio.txt
 
 clean:
 	rm -rf $(VENV) docs/_build docs/generated demo.svg demo.html build *.egg-info

@@ -18,7 +18,9 @@ def test_a_tree_without_a_root_is_refused() -> None:
             PrefixTree(np.array(wrong, dtype=np.int32))
 
 
-@pytest.mark.parametrize(("wrong", "node"), [([1], 1), ([0, 2], 2), ([0, 1, 3, 0], 3), ([0, -1], 2), ([0, 7], 2)])
+@pytest.mark.parametrize(
+    ("wrong", "node"), [([1], 1), ([0, 2], 2), ([0, 1, 3, 0], 3), ([0, -1], 2), ([0, 7], 2)]
+)
 def test_parents_must_come_first(wrong: list[int], node: int) -> None:
     with pytest.raises(InputError, match=f"node {node} has parent"):
         PrefixTree.from_parents(wrong)
@@ -40,7 +42,12 @@ def test_a_tree_defaults_to_one_token_per_node_and_none_at_the_root() -> None:
 
 def test_the_empty_tree() -> None:
     tree = PrefixTree.from_parents([])
-    assert (tree.n, tree.height, tree.depth.tolist(), tree.path_sums(np.array([0])).tolist()) == (0, 0, [0], [0])
+    assert (tree.n, tree.height, tree.depth.tolist(), tree.path_sums(np.array([0])).tolist()) == (
+        0,
+        0,
+        [0],
+        [0],
+    )
 
 
 @given(trees(max_nodes=40))

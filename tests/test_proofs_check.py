@@ -20,10 +20,10 @@ def test_rows_decide(relation, holds):
 
 
 def test_json(capsys):
-    assert checker.main(["lfu_is_unbounded", "--quick", "--json", "-"]) == 0
+    assert checker.main(["unbounded_policies", "--quick", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["lfu_is_unbounded"]
-    assert all(row["holds"] for row in found["lfu_is_unbounded"]["rows"])
+    assert list(found) == ["unbounded_policies"]
+    assert all(row["holds"] for row in found["unbounded_policies"]["rows"])
 
 
 def test_a_false_theorem_fails(monkeypatch, capsys):

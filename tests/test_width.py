@@ -11,7 +11,7 @@ from kvtheory import width as module
 from kvtheory.model import PrefixTree
 from kvtheory.testing.instances import Parents, binary, broom, comb, depths, line, spider, star
 from kvtheory.testing.strategies import parents
-from kvtheory.width import Widths, enclose_leaves, harmonic, width, widths
+from kvtheory.width import Widths, harmonic, width, widths
 
 
 def most_leaves(tree: Parents, capacity: int) -> dict[int, int]:
@@ -58,12 +58,13 @@ def test_enclosures_hold_the_exact_value_on_every_tree(n: int, monkeypatch: pyte
 @given(parents(max_nodes=60, min_nodes=30))
 def test_enclosures_hold_the_exact_value_on_larger_trees(shape: Parents) -> None:
     tree = PrefixTree.from_parents(shape)
-    for k in (1, 5, 12, len(shape) - 1, len(shape)):
-        exact = width(tree, k).w
-        reach = [v for v in range(1, tree.n + 1) if tree.depth[v] <= k]
-        if len(reach) == tree.n:
-            low, high = enclose_leaves(tree.parent, k)
-            assert low <= exact <= high
+    capacities = [1, 5, 12, len(shape) - 1, len(shape)]
+    exact = widths(tree, capacities)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "EXACT_LEAVES", -1)
+        for true, found in zip(exact, widths(tree, capacities), strict=True):
+            assert found.W_lower <= true.W <= found.W
+            assert found.w_lower <= true.w <= found.w
 
 
 @given(parents(max_nodes=14))

@@ -24,6 +24,7 @@ CUT_ROUNDS = 60
 
 Separate = Callable[[FloatArray], Rows]
 Propagate = Callable[[LongArray, LongArray], bool]
+Accept = Callable[[LongArray], int | None]
 
 
 class Relaxation:
@@ -112,12 +113,20 @@ class Search:
         separate: valid rows that a point violates; a whole point without any is a solution.
         propagate: tightens (low, high) in place by integer reasoning; False if nothing is left.
         weight: how much a column matters, to choose what to branch on.
+        accept: the least value of a solution with these whole columns, None if there is none; by default the
+            point's own value if it satisfies every row.
     """
 
     def __init__(
-        self, program: IntegerProgram, separate: Separate, propagate: Propagate, weight: FloatArray
+        self,
+        program: IntegerProgram,
+        separate: Separate,
+        propagate: Propagate,
+        weight: FloatArray,
+        accept: Accept | None = None,
     ) -> None:
         self.relaxation = Relaxation(program)
+        self.accept = accept or self._own_value
         self.separate, self.propagate, self.weight = separate, propagate, weight
         self.low = np.zeros_like(program.bound)
         self.high = program.bound.copy()
@@ -172,17 +181,15 @@ class Search:
             bound = program.round_up(exact)
             if bound >= value:
                 continue
-            if x is not None:
-                whole = np.rint(x).astype(np.int64)
-                fractional = np.abs(x - whole) > WHOLE
-                if not (fractional & program.whole).any() and not len(self.separate(whole.astype(np.float64))):
-                    if self._solution(whole) and program.value(whole) < value:
-                        value, point = program.value(whole), whole
-                        if bound >= value:
-                            continue
+            fixed = not ((low < high) & program.whole).any()
+            whole = low if x is None else np.rint(x).astype(np.int64)
+            if fixed or (x is not None and not (np.abs(x - whole) > WHOLE)[program.whole].any()):
+                found = self.accept(np.clip(whole, low, high))
+                if found is not None and found < value:
+                    value, point = found, np.clip(whole, low, high)
+                if fixed or bound >= value:
+                    continue
             column = self._choose(x, low, high)
-            if column is None:
-                continue
             middle = int(low[column]) if x is None else int(np.floor(x[column]))
             middle = min(max(middle, int(low[column])), int(high[column]) - 1)
             for side in (0, 1):
@@ -195,14 +202,14 @@ class Search:
         bound = min([value, *(entry[0] for entry in heap)])
         return Found(bound, value, point, nodes)
 
-    def _solution(self, whole: LongArray) -> bool:
-        return self.program.feasible(whole)
-
-    def _choose(self, x: FloatArray | None, low: LongArray, high: LongArray) -> int | None:
-        """The column to branch on; None where all are fixed, and the node is a single point that was looked at."""
-        free = (low < high) & self.program.whole
-        if not free.any():
+    def _own_value(self, whole: LongArray) -> int | None:
+        if not self.program.feasible(whole) or len(self.separate(whole.astype(np.float64))):
             return None
+        return self.program.value(whole)
+
+    def _choose(self, x: FloatArray | None, low: LongArray, high: LongArray) -> int:
+        """The column to branch on: the most fractional by weight, else the first that is free."""
+        free = (low < high) & self.program.whole
         if x is None:
             return int(np.flatnonzero(free)[0])
         score = np.where(free, np.minimum(x - np.floor(x), np.ceil(x) - x) * self.weight, -1.0)

@@ -110,6 +110,8 @@ def prepared(
     hit_cost: Sequence[Number] | None,
     size: Sequence[int] | None,
     bypass: bool,
+    *,
+    merge: bool = True,
 ) -> tuple[int, Intervals, tuple[list[int], list[int]]]:
     """Validate, scale to integers, and build the intervals: scale factor, problem, (miss, hit) as integers.
 
@@ -129,7 +131,7 @@ def prepared(
         raise InputError(f"capacity {capacity!r} is not a whole number", field="capacity")
     factor, (miss_int, hit_int) = scaled(miss, hit)
     miss_int[0] = hit_int[0] = 0
-    problem = intervals_of(trace, int(capacity), miss_int, hit_int, size, bypass=bypass)
+    problem = intervals_of(trace, int(capacity), miss_int, hit_int, size, bypass=bypass, merge=merge)
     return factor, problem, (miss_int, hit_int)
 
 

@@ -1,0 +1,350 @@
+"""What these pages generate, so that it cannot rot: policy pages, lists, the package tree, real output.
+
+Directives::
+
+    .. kvtheory:: ratio cyclic:prompts=9 --capacity 8
+       :exit: 2          the exit code that the command must have; default 0
+       :module: NAME     run `python -m NAME` instead of kvtheory
+       :json:            pipe the output through `python -m json.tool`
+       :scratch:         run in a throwaway copy of docs/examples, shared by the page
+
+    .. python-example:: second_visit.py
+    .. package-tree:: kvtheory adversaries
+    .. theorem-list::
+
+The commands run while the page is read, in the docs folder, with the interpreter that runs Sphinx.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import os
+import pkgutil
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from kvtheory.policy import Policy
+from kvtheory.registry import policies
+from kvtheory.report.listing import knowledge, traits
+from kvtheory.sources import parameters, workloads
+
+TIMEOUT = 600
+WORDS = {"COLUMNS": "96", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+
+
+def write_if_changed(file: Path, text: str) -> None:
+    """Keep the time stamp of a page that stays the same, so that Sphinx does not read it again."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        file.write_text(text, encoding="utf-8")
+
+
+def heading(text: str, line: str = "=") -> str:
+    """A section title."""
+    return f"{text}\n{line * len(text)}\n\n"
+
+
+def cell(text: str) -> str:
+    """Text with what RST would read as markup escaped."""
+    return text.replace("\\", "\\\\").replace("*", "\\*").replace("`", "\\`").replace("|", "\\|")
+
+
+def list_table(header: list[str], rows: list[list[str]], widths: str = "auto") -> str:
+    """A list-table; cells are RST."""
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for row in [header, *rows]:
+        lines += [f"   {'* -' if i == 0 else '  -'} {value}" for i, value in enumerate(row)]
+    return "\n".join(lines) + "\n\n"
+
+
+# --- generated pages -----------------------------------------------------------------------------------
+
+
+def generate(app: Sphinx) -> None:
+    """Write docs/generated: one page per policy, their index, and the workloads."""
+    folder = Path(app.srcdir) / "generated"
+    known = dict(sorted(policies().items()))
+    pages = {f"policies/{name}.rst": policy_page(name, policy, folder) for name, policy in known.items()}
+    pages["policies.rst"] = policy_index(known)
+    pages["workloads.rst"] = workload_page()
+    for name, text in pages.items():
+        write_if_changed(folder / name, text)
+    for file in (folder / "policies").glob("*.rst"):
+        if f"policies/{file.name}" not in pages:
+            file.unlink()
+
+
+def policy_index(known: dict[str, type[Policy]]) -> str:
+    """The table of policies and the toctree of their pages."""
+    rows = [
+        [
+            f":doc:`{name} <policies/{name}>`",
+            cell(policy.summary()),
+            "yes" if policy.randomised() else "no",
+            cell(traits(policy)),
+            cell(knowledge(policy)),
+        ]
+        for name, policy in known.items()
+    ]
+    text = heading("Eviction policies")
+    text += (
+        "Written at build time from the registry: whatever `kvtheory policies` lists has a page here. "
+        "`=` is a ratio that is attained on every tree, `<=` an upper bound; :math:`W` and :math:`w` are the "
+        "widths of :doc:`/theory/width`.\n\n"
+    )
+    text += list_table(["name", "what it evicts", "draws", "traits", "competitive ratio"], rows)
+    text += ".. toctree::\n   :hidden:\n\n" + "".join(f"   policies/{name}\n" for name in known)
+    return text
+
+
+def policy_page(name: str, policy: type[Policy], folder: Path) -> str:
+    """One policy: docstring, what it declares, its source."""
+    text = heading(name)
+    text += f".. autoclass:: {policy.__module__}.{policy.__qualname__}\n   :no-members:\n   :class-doc-from: class\n\n"
+    declared = getattr(policy, "columns", {})
+    columns = ", ".join(f"`{key}` ({_column(value)})" for key, value in declared.items()) or "none"
+    cited = " ".join(f"[{key}]_" for key in policy.source.split()) or "none"
+    text += list_table(
+        ["declares", ""],
+        [
+            ["draws", "yes, by `weight`" if policy.randomised() else "no, by `rank`"],
+            ["columns", columns],
+            ["traits", cell(traits(policy))],
+            ["source", cited],
+        ],
+    )
+    text += heading("Claims", "-")
+    if policy.unbounded:
+        text += "The competitive ratio is infinite on some tree.\n\n"
+    elif policy.claims:
+        rows = [
+            [
+                f"`{claim.formula}`",
+                "attained on every tree" if claim.tight else "upper bound",
+                claim.status.value,
+            ]
+            for claim in policy.claims
+        ]
+        text += list_table(["competitive ratio", "kind", "status"], rows)
+    else:
+        text += "None.\n\n"
+    text += heading("Source", "-")
+    source = inspect.getsourcefile(policy)
+    if source:
+        path = Path(os.path.relpath(source, folder / "policies")).as_posix()
+        text += f".. literalinclude:: {path}\n   :language: python\n"
+    return text
+
+
+def _column(column: Any) -> str:
+    limits = [f"{side} {value}" for side, value in (("from", column.low), ("to", column.high)) if value is not None]
+    return " ".join([*limits, "only comparisons matter" if column.order else ""]).strip() or "any integer"
+
+
+def workload_page() -> str:
+    """Every workload generator with its parameters."""
+    text = heading("Workloads")
+    text += (
+        "Written at build time from the entry points of `kvtheory.workloads`. A spec is a name, or "
+        "`name:key=value,key=value`; see :doc:`/howto/make-a-workload`.\n\n"
+    )
+    for name, generator in sorted(workloads().items()):
+        text += heading(name, "-")
+        said = inspect.getdoc(generator) or ""
+        body, _, arguments = said.partition("\nArgs:")
+        meaning = _arguments(arguments)
+        text += body.strip() + "\n\n"
+        rows = []
+        for parameter in parameters(generator):
+            kind = getattr(parameter.kind, "__args__", None)
+            shown = " or ".join(f"`{option}`" for option in kind) if kind else parameter.kind.__name__
+            rows.append([f"`{parameter.name}`", shown, f"`{parameter.default}`", meaning.get(parameter.name, "")])
+        text += list_table(["parameter", "type", "default", "meaning"], rows)
+    return text
+
+
+def _arguments(section: str) -> dict[str, str]:
+    """The entries of a Google-style Args section, by name."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        key, colon, rest = line.strip().partition(":")
+        if colon and line.startswith("    ") and not line.startswith("     "):
+            name = key
+            found[name] = rest.strip()
+        elif not line.strip() or not line.startswith("     "):
+            name = ""
+        elif name:
+            found[name] += " " + line.strip()
+    return found
+
+
+# --- directives ----------------------------------------------------------------------------------------
+
+
+class Command(SphinxDirective):
+    """Run a command and show it with its true output."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar = {
+        "exit": directives.nonnegative_int,
+        "module": directives.unchanged,
+        "json": directives.flag,
+        "scratch": directives.flag,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        """Run it; a wrong exit code is an error of the build."""
+        module = self.options.get("module", "kvtheory")
+        words = shlex.split(self.arguments[0])
+        shown = shlex.join([*(["kvtheory"] if module == "kvtheory" else ["python", "-m", module]), *words])
+        wanted = self.options.get("exit", 0)
+        folder = scratch(self.env) if "scratch" in self.options else Path(self.env.srcdir)
+        code, output, errors = execute([sys.executable, "-m", module, *words], folder)
+        if code != wanted:
+            raise self.error(f"`{shown}` ended with {code}, not {wanted}: {errors or output}")
+        if "json" in self.options:
+            shown += " | python -m json.tool"
+            output = execute([sys.executable, "-m", "json.tool", "--indent", "2"], folder, output)[1]
+        return show(shown, output + errors, f"exit code {code}" if wanted else "")
+
+
+class PythonExample(SphinxDirective):
+    """Run a file of docs/examples and show its output."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Run it; a failure is an error of the build."""
+        file = f"examples/{self.arguments[0]}"
+        self.env.note_dependency(str(Path(self.env.srcdir) / file))
+        code, output, errors = execute([sys.executable, file], Path(self.env.srcdir))
+        if code:
+            raise self.error(f"{file} ended with {code}: {errors}")
+        return show(f"python docs/{file}", output + errors, "")
+
+
+def execute(command: list[str], folder: Path, text: str | None = None) -> tuple[int, str, str]:
+    """Run a command; its exit code, output and errors."""
+    environment = {**os.environ, **WORDS}
+    environment.pop("FORCE_COLOR", None)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=TIMEOUT,
+        text=True,
+        encoding="utf-8",
+        **({"stdin": subprocess.DEVNULL} if text is None else {"input": text}),
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def scratch(env: Any) -> Path:
+    """A copy of docs/examples that lives until the build ends, one per page."""
+    found: dict[str, str] = env.app.kvtheory_scratch
+    if env.docname not in found:
+        folder = Path(tempfile.mkdtemp(prefix="kvtheory-docs-"))
+        found[env.docname] = str(folder)
+        shutil.copytree(Path(env.srcdir) / "examples", folder / "examples")
+    return Path(found[env.docname]) / "examples"
+
+
+def remove_scratch(app: Sphinx, _: Exception | None) -> None:
+    """Throw the copies away."""
+    for folder in app.kvtheory_scratch.values():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def show(command: str, output: str, remark: str) -> list[nodes.Node]:
+    """A console block: the command, what it printed, and a remark."""
+    lines = [f"$ {command}", *(line.rstrip() for line in output.rstrip("\n").splitlines())]
+    if remark:
+        lines.append(f"[{remark}]")
+    block = nodes.literal_block("\n".join(lines), "\n".join(lines))
+    block["language"] = "text"
+    block["classes"].append("output")
+    return [block]
+
+
+class PackageTree(SphinxDirective):
+    """Every module of the named packages with the first line of its docstring."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Read the sources; nothing is imported but the packages themselves."""
+        lines: list[tuple[str, str]] = []
+        for name in self.arguments[0].split():
+            spec = importlib.import_module(name)
+            lines.append((f"{name}/", first_line(Path(spec.__file__ or ""))))
+            lines += branches(Path(spec.__path__[0]), 1)
+        wide = max(len(left) for left, _ in lines) + 2
+        text = "\n".join(f"{left:<{wide}}{right}".rstrip() for left, right in lines)
+        block = nodes.literal_block(text, text)
+        block["language"] = "text"
+        return [block]
+
+
+def branches(folder: Path, level: int) -> Iterator[tuple[str, str]]:
+    """Files first, then folders, each with its line."""
+    for info in sorted(pkgutil.iter_modules([str(folder)]), key=lambda info: (info.ispkg, info.name)):
+        place = folder / info.name / "__init__.py" if info.ispkg else folder / f"{info.name}.py"
+        yield "  " * level + info.name + ("/" if info.ispkg else ".py"), first_line(place)
+        if info.ispkg:
+            yield from branches(folder / info.name, level + 1)
+
+
+def first_line(file: Path) -> str:
+    """First line of a module's docstring, without its citation."""
+    said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return said.partition("\n")[0]
+
+
+class TheoremList(SphinxDirective):
+    """Every theorem of proofs_check: statement, status, where it is proved, the command that checks it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Import the theorems; nothing is checked here."""
+        package = importlib.import_module("proofs_check")
+        rows = []
+        for info in pkgutil.iter_modules(package.__path__):
+            if info.name == "__main__":
+                continue
+            theorem = getattr(importlib.import_module(f"proofs_check.{info.name}"), "THEOREM", None)
+            if theorem is not None:
+                rows.append([f"`{info.name}`", cell(theorem.statement), theorem.status])
+        text = list_table(["check", "statement", "status"], rows, "20 68 12")
+        container = nodes.Element()
+        self.state.nested_parse(StringList(text.splitlines(), source="theorem-list"), self.content_offset, container)
+        return container.children
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register."""
+    app.kvtheory_scratch = {}
+    app.connect("builder-inited", generate)
+    app.connect("build-finished", remove_scratch)
+    app.add_directive("kvtheory", Command)
+    app.add_directive("python-example", PythonExample)
+    app.add_directive("package-tree", PackageTree)
+    app.add_directive("theorem-list", TheoremList)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}

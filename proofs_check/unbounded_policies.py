@@ -1,0 +1,37 @@
+"""Leaf-LFU and leaf-MRU are not competitive: on a star of three with room for two, OPT pays 3 for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kvtheory.engine.kernel import replay
+from kvtheory.model import Trace
+from kvtheory.offline.belady import belady
+from kvtheory.policies.lfu import LeafLFU
+from kvtheory.policies.mru import LeafMRU
+from proofs_check.theorem import Effort, Row, Theorem
+
+ROOM = 2
+
+
+def check(effort: Effort) -> Iterator[Row]:
+    """The two families for growing N: a popular past, and a prompt that is never the most recent."""
+    for n in (10, 100, 1000) if effort is Effort.QUICK else (10, 100, 1000, 100_000):
+        families = (
+            (LeafLFU, f"1^{n} (2 3)^{n // 2}", [1] * n + [2, 3] * (n // 2), n + 1),
+            (LeafMRU, f"1 (2 3)^{n // 2}", [1] + [2, 3] * (n // 2), n + 1),
+        )
+        for policy, written, requests, claimed in families:
+            trace = Trace.from_parents([0, 0, 0], requests)
+            misses = trace.accesses - int(trace.tree.depth[replay(trace, ROOM, policy).hit].sum())
+            best = trace.accesses - int(trace.tree.depth[belady(trace, ROOM).hit].sum())
+            yield Row(f"star:3, k=2, {written}: misses of {policy.name}", misses, "==", claimed, 1)
+            yield Row(f"star:3, k=2, {written}: OPT", best, "==", 3, 1)
+
+
+THEOREM = Theorem(
+    statement="The competitive ratios of leaf-LFU and leaf-MRU are infinite.",
+    status="proved",
+    where="docs/theory/width.rst",
+    check=check,
+)
