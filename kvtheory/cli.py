@@ -15,7 +15,7 @@ import typer
 from kvtheory import __version__
 from kvtheory.errors import InputError, KVTheoryError
 
-INTERRUPTED = 130
+LIMIT_REACHED, INTERRUPTED = 3, 130
 
 app = typer.Typer(
     name="kvtheory",
@@ -99,16 +99,27 @@ def ratio(
 def opt(
     source: SourceArgument,
     capacity: Annotated[str, typer.Option(help="Blocks, or a share of the distinct blocks.")],
-    method: Annotated[Literal["belady", "brute"], typer.Option(help="How to compute it.")] = "belady",
+    method: Annotated[
+        Literal["belady", "flow", "ilp", "brute"], typer.Option(help="How to compute it.")
+    ] = "belady",
+    cost: Annotated[str, typer.Option(help="Miss cost: unit, depth, tokens, or a file.")] = "unit",
     bypass: Annotated[bool, typer.Option(help="A served path need not stay in the cache.")] = False,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds for flow and ilp.")] = None,
+    gap: Annotated[float, typer.Option(help="ilp may stop at this relative gap.")] = 0.0,
+    witness: Annotated[Path | None, typer.Option(help="Write the schedule, for `verify`.")] = None,
     on_conflict: ConflictOption = "refuse",
     json_file: JsonOption = None,
-) -> None:
-    """The exact offline optimum of a trace, its witness replayed by an independent checker."""
+) -> int:
+    """The offline optimum of a trace: value, proved bound, and a schedule anyone can replay."""
+    from kvtheory.atomic import require_writable
     from kvtheory.offline.solve import solve
+    from kvtheory.offline.witness_file import write_witness
     from kvtheory.ratio.capacity import parse_capacities
     from kvtheory.sources import open_source
 
+    for file in (witness, _file(json_file)):
+        if file:
+            require_writable(file)
     with Spinner() as say:
         say("reading")
         trace = open_source(source, on_conflict=on_conflict)
@@ -116,11 +127,24 @@ def opt(
         if len(capacities) != 1:
             raise InputError("one capacity at a time", field="capacity")
         say(f"solving by {method}")
-        result = solve(trace, capacities[0], method, bypass=bypass)
+        found = solve(trace, capacities[0], method, cost=cost, bypass=bypass, time_limit=time_limit, gap=gap)
     if json_file != "-":
-        _print_pairs(result)
+        _print_pairs(found.to_json())
     if json_file:
-        _write_json(result, json_file)
+        _write_json(found.to_json(), json_file)
+    if witness:
+        write_witness(witness, trace, found.capacity, found.solution, bypass=bypass, cost=found.cost)
+    return LIMIT_REACHED if found.solution.status == "limit" else 0
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A witness or a certificate, told apart by its schema.")],
+) -> None:
+    """Check a proof in exact arithmetic; exit code 0 only if everything holds."""
+    from kvtheory.verify import verify_file
+
+    _print_pairs(verify_file(file))
 
 
 @app.command(name="policies")

@@ -52,7 +52,7 @@ def test_plugins_join_and_collide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: found)
     assert registry.plugins("kvtheory.testing_group") == {"x": 1, "y": 2}
     found.append(Point("x", 3))
-    with pytest.raises(KVTheoryError, match="two entry points of kvtheory.other_group are named 'x'"):
+    with pytest.raises(KVTheoryError, match=r"two entry points of kvtheory\.other_group are named 'x'"):
         registry.plugins("kvtheory.other_group")
 
 
@@ -63,9 +63,9 @@ def test_a_plugin_policy_may_not_take_a_known_name(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(InputError, match="no policy is named 'lfru'; did you mean '(lfu|lru)'"):
+    with pytest.raises(InputError, match=r"no policy is named 'lfru'; did you mean '(lfu|lru)'"):
         registry.select_policies("lfru")
-    with pytest.raises(InputError, match="no policy is named 'zzzz'; known: .*fifo.*lru"):
+    with pytest.raises(InputError, match=r"no policy is named 'zzzz'; known: .*fifo.*lru"):
         registry.select_policies("zzzz")
 
 

@@ -89,7 +89,11 @@ class _Inline(ast.NodeTransformer):
 
 
 def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
-    """Text of the generated module for `policy` on `template` (`ranked` or `weighted`)."""
+    """Text of the generated module for `policy` on `template` (`ranked` or `weighted`).
+
+    Raises:
+        PolicyError: if a hook cannot be compiled, or reads marks without PHASES: the kernel would keep none.
+    """
     text = (Path(__file__).parent / "templates" / f"{template}.py").read_text(encoding="utf-8")
     start = text.index("from kvtheory.engine.templates.hooks import (")
     end = text.index(")\n", start) + 2
@@ -109,7 +113,11 @@ def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
         lines += ["@njit", "def rank(s, v):", f"    return {value}"]
     if policy.weight is not None:
         lines.append(hook_source(policy.weight, "weight"))
-    return text[:start] + "\n".join(lines) + "\n" + text[end:]
+    written = "\n".join(lines)
+    reads = {node.attr for node in ast.walk(ast.parse(written)) if isinstance(node, ast.Attribute)}
+    if "marked" in reads and Trait.PHASES not in traits:
+        raise PolicyError(f"{policy.name} reads marked, but PHASES is not declared")
+    return text[:start] + written + "\n" + text[end:]
 
 
 def _flags(policy: type[Policy], traits: Trait) -> dict[str, bool]:

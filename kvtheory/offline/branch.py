@@ -27,6 +27,16 @@ Propagate = Callable[[LongArray, LongArray], bool]
 Accept = Callable[[LongArray], int | None]
 
 
+def quiet_highs() -> Any:
+    """A HiGHS object that prints nothing: from 1.16 on `highspy.Highs()` writes a banner to stdout as it is made."""
+    import highspy
+
+    solver: Any = getattr(highspy, "_Highs", highspy.Highs)()
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    return solver
+
+
 class Relaxation:
     """The linear relaxation of a growing program in HiGHS, resolved from the last basis."""
 
@@ -35,10 +45,8 @@ class Relaxation:
         from scipy.sparse import csr_array
 
         self.program = program
-        self.solver: Any = highspy.Highs()
+        self.solver: Any = quiet_highs()
         self.optimal = highspy.HighsModelStatus.kOptimal
-        self.solver.setOptionValue("output_flag", False)
-        self.solver.setOptionValue("threads", 1)
         rows, columns = program.rows, program.cost.size
         entries = rows.value.astype(np.float64)
         matrix = csr_array((entries, (rows.row, rows.column)), shape=(len(rows), columns))

@@ -26,7 +26,23 @@ def brute(
     size: Sequence[int] | None = None,
     objective: str = "total",
 ) -> int:
-    """Least cost of serving the requests from the empty cache.
+    """Least cost of serving the requests from the empty cache; arguments as :func:`brute_schedule`."""
+    options = {"cost": cost, "hit_cost": hit_cost, "size": size}
+    return brute_schedule(tree, requests, capacity, bypass=bypass, objective=objective, **options)[0]
+
+
+def brute_schedule(
+    tree: PrefixTree,
+    requests: Sequence[int],
+    capacity: int,
+    *,
+    bypass: bool = False,
+    cost: Sequence[int] | None = None,
+    hit_cost: Sequence[int] | None = None,
+    size: Sequence[int] | None = None,
+    objective: str = "total",
+) -> tuple[int, list[list[int]]]:
+    """Least cost of serving the requests from the empty cache, and a schedule's victims, request by request.
 
     Args:
         tree: at most 16 nodes.
@@ -65,17 +81,27 @@ def brute(
         return sum(vector[u] for u in range(1, tree.n + 1) if mask >> u & 1)
 
     best = {0: 0}
+    came_from: list[dict[int, int]] = []
     for v in requests:
         path = path_of[v]
         if weigh(path, 2) > capacity:
             raise InputError(f"the path of node {v} is longer than the capacity {capacity}")
         held = 0 if bypass else path
         after: dict[int, int] = {}
+        came_from.append({})
         for state, paid in best.items():
             paying = weigh(path & ~state, 0) + weigh(path & state, 1)
             total = paid + paying if objective == "total" else max(paid, paying)
             for new in closed_subsets(state | path):
                 if new & held == held and weigh(new, 2) <= capacity and total < after.get(new, total + 1):
                     after[new] = total
+                    came_from[-1][new] = state
         best = after
-    return min(best.values())
+    state = min(best, key=lambda mask: best[mask])
+    value, victims = best[state], []
+    for t in range(len(requests) - 1, -1, -1):
+        before = came_from[t][state]
+        gone = (before | path_of[requests[t]]) & ~state
+        victims.append([u for u in range(tree.n, 0, -1) if gone >> u & 1])  # children before parents
+        state = before
+    return value, victims[::-1]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kvtheory.model import LongArray
+from kvtheory.offline.branch import quiet_highs
 from kvtheory.offline.program import IntegerProgram
 
 
@@ -76,7 +77,14 @@ def solve_pulp(
     import pulp
 
     class WarmHiGHS(pulp.HiGHS):  # type: ignore[misc]
-        """PuLP's HiGHS, given a starting point just before it runs."""
+        """PuLP's HiGHS without its banner, given a starting point just before it runs."""
+
+        def createAndConfigureSolver(self, lp: Any) -> None:  # noqa: N802
+            lp.solverModel = quiet_highs()
+            lp.solverModel.setOptionValue("mip_rel_gap", float(gap))
+            lp.solverModel.setOptionValue("mip_abs_gap", 0.0)
+            if time_limit is not None:
+                lp.solverModel.setOptionValue("time_limit", max(0.1, float(time_limit)))
 
         def callSolver(self, lp: Any) -> None:  # noqa: N802
             if start is not None:
@@ -91,8 +99,7 @@ def solve_pulp(
     problem, x = to_pulp(program, low, high)
     if not x:
         return Claim(np.zeros(0, dtype=np.int64), True)
-    limit = None if time_limit is None else max(0.1, time_limit)
-    problem.solve(WarmHiGHS(msg=False, threads=1, timeLimit=limit, gapRel=gap, gapAbs=0.0))
+    problem.solve(WarmHiGHS(msg=False))
     if any(variable.varValue is None for variable in x):
         return Claim(None, False)
     values = np.array([variable.varValue for variable in x])

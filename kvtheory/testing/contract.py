@@ -15,10 +15,7 @@ against. Only :mod:`kvtheory.testing.mutants` changes the latter three, to see t
 
 from __future__ import annotations
 
-import ast
-import inspect
 import itertools
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,7 +25,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 
 from kvtheory.engine import kernel
-from kvtheory.engine.codegen import HOOKS, kernel_source
+from kvtheory.engine.codegen import kernel_source
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import VerificationError
 from kvtheory.model import ROOT
@@ -188,17 +185,7 @@ def declared(subject: Subject) -> None:
     expect(policy.name.isidentifier() and policy.name == policy.name.lower(), f"'{policy.name}' is no name")
     expect(len(policy.summary()) > 1, f"{policy.name}: a policy's docstring is its page")
     template = "weighted" if policy.randomised() else "ranked"
-    ast.parse(kernel_source(policy, template, policy.traits))
-    for name in (*HOOKS, "rank", "weight"):
-        hook: Callable[..., Any] | None = getattr(policy, name)
-        if hook is None:
-            continue
-        source = ast.parse(textwrap.dedent(inspect.getsource(hook)))
-        reads = {node.attr for node in ast.walk(source) if isinstance(node, ast.Attribute)}
-        expect(
-            "marked" not in reads or Trait.PHASES in policy.traits,
-            f"{policy.name}: {name} reads marked, but PHASES is not declared",
-        )
+    compile(kernel_source(policy, template, policy.traits), policy.name, "exec")
 
 
 def traits(subject: Subject, instance: Instance, seed: int) -> None:
