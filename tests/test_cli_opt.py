@@ -45,7 +45,7 @@ def test_belady_says_when_it_is_not_optimal(capsys, tmp_path):
     """Costs that grow with depth (THEORY.md, offline 2): Belady 8, optimum 7."""
     trace = tmp_path / "t.jsonl"
     paths = {1: [1], 2: [1, 2], 3: [1, 3], 4: [4]}
-    lines = [json.dumps({"hash_ids": paths[v], "block_size": 1}) for v in (2, 4, 3, 4, 2)]
+    lines = [json.dumps({"timestamp": 0, "hash_ids": paths[v], "block_size": 1}) for v in (2, 4, 3, 4, 2)]
     trace.write_text("\n".join(lines) + "\n")
     found = {}
     for method in METHODS:
