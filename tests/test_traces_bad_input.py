@@ -168,7 +168,8 @@ def test_wrong_kvcache_ai_records(change, message, field):
 def test_missing_fields():
     expect(lines({"timestamp": 1}), "missing", line=1, field="hash_ids")
     expect(lines({"hash_ids": [1]}, {}), "missing", line=2, field="hash_ids")
-    expect(lines({"hash_ids": [1], "block_size": 4}), "missing", line=1, field="input_length")
+    bare = {"hash_ids": [1], "block_size": 4, "block_tokens": [4]}
+    expect(lines(bare), "missing", line=1, field="input_length")
     unsized = {"hash_ids": [1], "block_tokens": [1], "input_length": 1}
     expect(lines(unsized), "missing", line=1, field="block_size")
     assert read_trace("-", stdin=io.BytesIO(lines(unsized)), block_size=4).block_tokens == 4

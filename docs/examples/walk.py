@@ -5,7 +5,7 @@ from kvtheory.model import PrefixTree, Trace
 from kvtheory.offline.belady import belady
 from kvtheory.policies.lru import LeafLRU
 
-PARENTS, CAPACITY, REQUESTS = [0, 1, 1, 0], 3, [2, 3, 4, 3, 2]
+PARENTS, CAPACITY, REQUESTS = [0, 1, 1, 0], 3, [2, 3, 4, 2, 4]
 
 tree = PrefixTree.from_parents(PARENTS)
 plan = belady(Trace.from_parents(PARENTS, REQUESTS), CAPACITY, witness=True)

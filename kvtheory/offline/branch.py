@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from kvtheory.model import LongArray
+from kvtheory.offline.gomory import gomory_rows
 from kvtheory.offline.program import FloatArray, IntegerProgram, Rows
 
 WHOLE = 1e-6
@@ -147,10 +148,38 @@ class Search:
         """The program with every row separated so far."""
         return self.relaxation.program
 
-    def root(self, deadline: float, rounds: int = CUT_ROUNDS) -> None:
-        """Tighten and solve the root: sets `low`, `high`, `point`, `dual` and the exact `bound`."""
-        if self.propagate(self.low, self.high):
-            self.point, self.dual, self.bound = self._relax(self.low, self.high, deadline, rounds, self.bound)
+    def root(self, deadline: float, strengthen: Separate | None = None) -> None:
+        """Tighten and solve the root: sets `low`, `high`, `point`, `dual` and the exact `bound`.
+
+        Args:
+            deadline: when to stop (`time.perf_counter`).
+            strengthen: what to separate here instead of `separate`: also rows that are implied for whole points.
+        """
+        if not self.propagate(self.low, self.high):
+            return
+        relaxed = self._relax(self.low, self.high, deadline, CUT_ROUNDS, self.bound, separate=strengthen)
+        self.point, self.dual, self.bound = relaxed
+
+    def cut(self, value: int, deadline: float, strengthen: Separate) -> None:
+        """Add Gomory cuts to the root while they raise its bound and it does not close `value`."""
+        stalled = 0
+        for _ in range(CUT_ROUNDS):
+            if self.point is None or stalled >= 4 or time.perf_counter() >= deadline:
+                return
+            if self.program.round_up(self.bound) >= value:
+                return
+            rows = gomory_rows(self.relaxation, self.point, self.high)
+            if not len(rows):
+                return
+            self.relaxation.add(rows)
+            before = self.bound
+            point, dual, bound = self._relax(
+                self.low, self.high, deadline, 4, before, separate=strengthen
+            )
+            if point is None:
+                return
+            self.point, self.dual, self.bound = point, dual, bound
+            stalled = stalled + 1 if bound - before < (value - before) / 100 else 0
 
     def fix_by_reduced_cost(self, value: int) -> int:
         """Fix columns whose change would cost more than `value`; returns how many."""
@@ -184,8 +213,7 @@ class Search:
             nodes += 1
             if not self.propagate(low, high):
                 continue
-            rounds = CUT_ROUNDS if depth == 0 else 4
-            x, _, exact = self._relax(low, high, deadline, rounds, Fraction(before), value)
+            x, _, exact = self._relax(low, high, deadline, CUT_ROUNDS, Fraction(before), value)
             bound = program.round_up(exact)
             if bound >= value:
                 continue
@@ -233,8 +261,11 @@ class Search:
         rounds: int,
         before: Fraction,
         value: int | None = None,
+        *,
+        separate: Separate | None = None,
     ) -> tuple[FloatArray | None, FloatArray, Fraction]:
         """Solve with rounds of separation; the point, the duals, and the best exact bound met."""
+        separate = separate or self.separate
         best = before
         x: FloatArray | None = None
         dual = np.zeros(len(self.program.rows))
@@ -254,7 +285,7 @@ class Search:
             best = max(best, found)
             if value is not None and self.program.round_up(best) >= value:
                 break
-            rows = self.separate(x)
+            rows = separate(x)
             if not len(rows) or time.perf_counter() >= deadline:
                 break
             self.relaxation.add(rows)

@@ -20,12 +20,11 @@ class Closure:
     pinned path and with whatever is already decided. Where that does not fit, the interval cannot be kept.
 
     Args:
-        problem: intervals of pieces of one node.
-        extra: columns of the program that come after the intervals.
+        problem: intervals of pieces of one node; they are the program's first columns.
     """
 
-    def __init__(self, problem: Intervals, extra: int = 0) -> None:
-        self.problem, self.extra = problem, extra
+    def __init__(self, problem: Intervals) -> None:
+        self.problem = problem
         count, requests = len(problem.nodes), len(problem.trace)
         self.pinned = np.zeros((count, requests + 1), dtype=np.bool_)
         if not problem.bypass:
@@ -82,7 +81,12 @@ class Closure:
         return bool((low <= high).all())
 
     def separate(self, x: FloatArray) -> Rows:
-        """Closure rows and cover cuts that a point violates."""
+        """Closure rows that a point violates: a whole point without any is a closed schedule."""
+        rows = self._closure_rows(x[: len(self.problem)])
+        return Rows.of(rows) if rows else NO_ROWS
+
+    def strengthen(self, x: FloatArray) -> Rows:
+        """Closure rows, and cover cuts where few of those are violated."""
         x = x[: len(self.problem)]
         rows = self._closure_rows(x)
         if len(rows) < 30:

@@ -138,12 +138,14 @@ class _Eviction:
         for victims in rounded_schedules(problem):
             self.offer(victims)
         program = self._program()
+        strengthen = _no_rows
         if problem.nested:
             search = Search(program, _no_rows, _no_change, self._weight(program))
         else:
-            closure = Closure(problem, program.cost.size - len(problem))
+            closure = Closure(problem)
+            strengthen = closure.strengthen
             search = Search(program, closure.separate, closure.propagate, self._weight(program))
-        search.root(deadline)
+        search.root(deadline, strengthen)
         self._settle(search)
         if search.point is not None:
             whole = np.rint(search.point).astype(np.int64)
@@ -153,6 +155,10 @@ class _Eviction:
                 self.offer_point(whole)
             for victims in rounded_schedules(problem, search.point[: len(problem)]):
                 self.offer(victims)
+        if self._done(deadline, gap):
+            return
+        search.cut(self.value, deadline, strengthen)
+        self._settle(search)
         if self._done(deadline, gap):
             return
         search.fix_by_reduced_cost(self.value)

@@ -18,7 +18,7 @@ from kvtheory.offline.program import FloatArray, Rows
 if TYPE_CHECKING:
     from kvtheory.offline.branch import Relaxation
 
-LARGEST_DENOMINATOR = 24
+LARGEST_DENOMINATOR = 120
 CLOSE = 1e-7
 TRIED = 400
 ADDED = 100
@@ -102,7 +102,7 @@ def _cut(
     slack = np.where(rows.equal, 0, rounded(u))
     rhs = (b // denominator) * scale
     coefficients = np.where(flipped, -coefficients, coefficients)
-    rhs += int((coefficients * high)[flipped].sum()) * 1
+    rhs += int((coefficients * high)[flipped].sum()) 
     coefficients = coefficients - matrix.T @ slack  # type: ignore[attr-defined]
     rhs -= int(slack @ rows.rhs)
     divisor = int(np.gcd.reduce(coefficients))

@@ -19,9 +19,9 @@ class KVCacheAI(Format):
     required = ("block_size", "hash_ids", "input_length")
 
     def detect(self, record: Mapping[str, Any]) -> bool:
-        """Token counts per block, or a block size beside less than all of Mooncake's keys."""
-        sized = "block_size" in record and not {"timestamp", "output_length"} <= record.keys()
-        return sized or "block_tokens" in record
+        """Token counts per block, or block size and input length beside less than all of Mooncake's keys."""
+        sized = {"block_size", "input_length"} <= record.keys()
+        return "block_tokens" in record or (sized and not {"timestamp", "output_length"} <= record.keys())
 
     def columns(self) -> list[StoredColumn]:
         """Timestamp and output length."""

@@ -105,7 +105,8 @@ from kvtheory.testing.instances import Instance, star
 found = replay(Instance(star(3), 2, (1, 2, 3, 1, 2)).trace, 2, LeafLFU, victims=True)
 stats = load_kernel(LeafLFU, "ranked", LeafLFU.traits).replay.stats
 counts = [sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]
-files = [str(p.relative_to(cache_dir())) for p in cache_dir().rglob("*.*") if p.suffix in (".py", ".nbi", ".nbc")]
+kinds = (".py", ".nbi", ".nbc")
+files = [str(p.relative_to(cache_dir())) for p in cache_dir().rglob("*.*") if p.suffix in kinds]
 print(json.dumps([*counts, found.victims.tolist(), sorted(files)]))
 """
 
