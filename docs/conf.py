@@ -14,30 +14,39 @@ author = "The kvtheory founders"
 project_copyright = "The kvtheory founders, Apache-2.0"
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "kvtheory_docs"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "kvtheory_docs"]
 exclude_patterns = ["_build", "examples", "**.md"]
 default_role = "code"
 nitpicky = True
-# Names that live in libraries whose documentation is not linked, and type variables.
+# Types of other libraries, type variables and aliases are not linked; references that a person wrote must
+# lead somewhere, but for those that a docstring makes by a short name.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(np|npt|numpy|numba|collections|fractions|types|typing|enum|pathlib|argparse|hypothesis|st)\..*"),
-    (r"py:.*", r"(int|float|str|bool|bytes|list|dict|tuple|set|frozenset|type|object|callable|optional)"),
-    (r"py:.*", r"(Any|BinaryIO|Callable|Fraction|Iterable|Iterator|Literal|Mapping|MutableSequence|Path|Sequence)"),
-    (r"py:.*", r".*(IntArray|LongArray|Number|Belief|Parents|Progress|Measure|Generator|TypeVar|\bT\b).*"),
-    (r"py:.*", r"(ValueError|Exception|KeyboardInterrupt|Protocol|Flag|Enum|NamedTuple)"),
+    (r"py:class", r"(?!kvtheory\.).*"),
+    (r"py:(obj|data|exc)", r"(?!kvtheory\.).*"),
+    (r"py:meth", r"Trace\.cut|fault"),
+    (r"py:class", r"kvtheory\..*\.(T|Number|Belief|Parents|IntArray|LongArray)"),
 ]
-nitpick_ignore = [("py:class", "T"), ("py:class", "Fraction")]
+nitpick_ignore = [("py:func", "draw")]
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
+autodoc_type_aliases = {"IntArray": "IntArray", "LongArray": "LongArray"}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
+HERE = Path(__file__).parent
+FORMULATIONS = (
+    ":doc:`/theory/formulations`" if (HERE / "theory/formulations.rst").exists() else "a page to come"
+)
+rst_epilog = f".. |formulations| replace:: {FORMULATIONS}\n"
+
 html_theme = "furo"
 html_title = f"kvtheory {release}"
 html_static_path = ["_static"]
+html_css_files = ["kvtheory.css"]
+html_math_renderer = "mathml"  # drawn by the browser, no network
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}

@@ -1,4 +1,4 @@
-"""The three ways a command can fail, each with its exit code."""
+"""The ways a command can fail, each with its exit code."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ class VerificationError(KVTheoryError):
     """A witness or certificate does not prove what it claims."""
 
     exit_code = 1
+
+
+class LimitError(KVTheoryError):
+    """A budget ran out before there was anything to report."""
+
+    exit_code = 3
 
 
 class PolicyError(KVTheoryError):

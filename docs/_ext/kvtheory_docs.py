@@ -22,6 +22,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import re
 import shlex
 import shutil
 import subprocess
@@ -34,7 +35,9 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from kvtheory.policy import Policy
@@ -114,7 +117,8 @@ def policy_index(known: dict[str, type[Policy]]) -> str:
 def policy_page(name: str, policy: type[Policy], folder: Path) -> str:
     """One policy: docstring, what it declares, its source."""
     text = heading(name)
-    text += f".. autoclass:: {policy.__module__}.{policy.__qualname__}\n   :no-members:\n   :class-doc-from: class\n\n"
+    text += f".. autoclass:: {policy.__module__}.{policy.__qualname__}\n"
+    text += "   :no-members:\n   :class-doc-from: class\n\n"
     declared = getattr(policy, "columns", {})
     columns = ", ".join(f"`{key}` ({_column(value)})" for key, value in declared.items()) or "none"
     cited = " ".join(f"[{key}]_" for key in policy.source.split()) or "none"
@@ -151,8 +155,10 @@ def policy_page(name: str, policy: type[Policy], folder: Path) -> str:
 
 
 def _column(column: Any) -> str:
-    limits = [f"{side} {value}" for side, value in (("from", column.low), ("to", column.high)) if value is not None]
-    return " ".join([*limits, "only comparisons matter" if column.order else ""]).strip() or "any integer"
+    said = [] if column.low is None else [f"from {column.low}"]
+    said += [] if column.high is None else [f"to {column.high}"]
+    said += ["only comparisons matter"] if column.order else []
+    return " ".join(said) or "any integer"
 
 
 def workload_page() -> str:
@@ -172,7 +178,9 @@ def workload_page() -> str:
         for parameter in parameters(generator):
             kind = getattr(parameter.kind, "__args__", None)
             shown = " or ".join(f"`{option}`" for option in kind) if kind else parameter.kind.__name__
-            rows.append([f"`{parameter.name}`", shown, f"`{parameter.default}`", meaning.get(parameter.name, "")])
+            rows.append(
+                [f"`{parameter.name}`", shown, f"`{parameter.default}`", meaning.get(parameter.name, "")]
+            )
         text += list_table(["parameter", "type", "default", "meaning"], rows)
     return text
 
@@ -301,6 +309,7 @@ class PackageTree(SphinxDirective):
         text = "\n".join(f"{left:<{wide}}{right}".rstrip() for left, right in lines)
         block = nodes.literal_block(text, text)
         block["language"] = "text"
+        block["classes"].append("output")
         return [block]
 
 
@@ -316,7 +325,8 @@ def branches(folder: Path, level: int) -> Iterator[tuple[str, str]]:
 def first_line(file: Path) -> str:
     """First line of a module's docstring, without its citation."""
     said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    return said.partition("\n")[0]
+    plain = re.sub(r" \[\w+\]_|:\w+:|`", "", said.partition("\n")[0])
+    return plain.strip()
 
 
 class TheoremList(SphinxDirective):
@@ -334,13 +344,58 @@ class TheoremList(SphinxDirective):
                 rows.append([f"`{info.name}`", cell(theorem.statement), theorem.status])
         text = list_table(["check", "statement", "status"], rows, "20 68 12")
         container = nodes.Element()
-        self.state.nested_parse(StringList(text.splitlines(), source="theorem-list"), self.content_offset, container)
+        self.state.nested_parse(
+            StringList(text.splitlines(), source="theorem-list"), self.content_offset, container
+        )
         return container.children
+
+
+def whole_docstring(self: GoogleDocstring) -> tuple[str, list[str]]:
+    """Napoleon reads `Depth of each node, int32: 0 for the root` on a property as `type: description`."""
+    return "", type(self)(self._dedent(self._consume_to_end()), self._config).lines()
+
+
+ARRAY = re.compile(r"(~?\w+\.)*ndarray\[tuple\[~?(\w+\.)*Any, \.\.\.\], ~?(\w+\.)*dtype\[~?(\w+\.)*(\w+)\]\]")
+
+
+def short_signature(*event: Any) -> tuple[str | None, str | None]:
+    """Arrays as `NDArray[int32]`, other types by their last name."""
+    signature, returned = event[5:7]
+    return signature and shortened(signature), returned and shortened(returned)
+
+
+def shortened(text: str) -> str:
+    """Types of a signature by their last names."""
+    text = re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", ARRAY.sub(r"NDArray[\5]", text))
+    return re.sub(r"~[\w.]*\.", "", text)
+
+
+def inline_math(self: Any, node: nodes.math) -> None:
+    """A formula as MathML."""
+    self.body.append(mathml(node.astext(), block=False))
+    raise nodes.SkipNode
+
+
+def block_math(self: Any, node: nodes.math_block) -> None:
+    """A displayed formula as MathML."""
+    self.body.append(mathml(node.astext(), block=True))
+    raise nodes.SkipNode
+
+
+def mathml(text: str, *, block: bool) -> str:
+    """LaTeX to MathML, by docutils; an unknown command is an error of the build."""
+    text = text.replace(r"\dots", r"\ldots").replace(r"\setminus", r"\backslash")
+    if block and r"\\" in text:
+        text = rf"\begin{{aligned}}{text}\end{{aligned}}"
+    return str(tex2mathml(text, as_block=block))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register."""
+    GoogleDocstring._consume_inline_attribute = whole_docstring
     app.kvtheory_scratch = {}
+    app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
+    app.connect("autodoc-process-signature", short_signature)
     app.connect("builder-inited", generate)
     app.connect("build-finished", remove_scratch)
     app.add_directive("kvtheory", Command)

@@ -33,4 +33,4 @@ if __name__ == "__main__":
     trace = generate("zipf:documents=400,blocks=8,shared=2,requests=5000")
     for run in measure_ratios(trace, [320, 960], [LeafLRU, SecondVisit]).runs:
         for result in run.policies:
-            print(f"k={run.capacity:4}  {result.name:12}  {result.misses:6,} misses  ratio {result.ratio:.4f}")
+            print(f"k={run.capacity}: {result.name} misses {result.misses:,}, ratio {result.ratio:.4f}")

@@ -1,7 +1,8 @@
 """Branch and bound whose every bound is exact: HiGHS proposes duals, integers decide.
 
-Best bound first. A node of the search is closed only where the rounded dual of its relaxation proves, in integers, that it
-holds nothing better than the incumbent; so when the search ends, the incumbent is proved optimal.
+Best bound first. A node of the search is closed only where the rounded dual of its relaxation proves, in
+integers, that it holds nothing better than the incumbent; so when the search ends, the incumbent is proved
+optimal.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from kvtheory.model import LongArray
 from kvtheory.offline.gomory import gomory_rows
 from kvtheory.offline.program import FloatArray, IntegerProgram, Rows
+from kvtheory.offline.relaxation import Relaxation
 
 WHOLE = 1e-6
 DENOMINATOR = 1 << 20
@@ -26,75 +27,6 @@ CUT_ROUNDS = 60
 Separate = Callable[[FloatArray], Rows]
 Propagate = Callable[[LongArray, LongArray], bool]
 Accept = Callable[[LongArray], int | None]
-
-
-def quiet_highs() -> Any:
-    """A HiGHS object that prints nothing: from 1.16 on `highspy.Highs()` writes a banner to stdout as it is made."""
-    import highspy
-
-    solver: Any = getattr(highspy, "_Highs", highspy.Highs)()
-    solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("threads", 1)
-    return solver
-
-
-class Relaxation:
-    """The linear relaxation of a growing program in HiGHS, resolved from the last basis."""
-
-    def __init__(self, program: IntegerProgram) -> None:
-        import highspy
-        from scipy.sparse import csr_array
-
-        self.program = program
-        self.solver: Any = quiet_highs()
-        self.optimal = highspy.HighsModelStatus.kOptimal
-        rows, columns = program.rows, program.cost.size
-        entries = rows.value.astype(np.float64)
-        matrix = csr_array((entries, (rows.row, rows.column)), shape=(len(rows), columns))
-        lp: Any = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = columns, len(rows)
-        lp.col_cost_ = program.cost.astype(np.float64)
-        lp.col_lower_ = np.zeros(columns)
-        lp.col_upper_ = program.bound.astype(np.float64)
-        lp.row_lower_ = np.where(rows.equal, rows.rhs, -np.inf).astype(np.float64)
-        lp.row_upper_ = rows.rhs.astype(np.float64)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
-        lp.a_matrix_.value_ = matrix.data
-        self.solver.passModel(lp)
-
-    def add(self, rows: Rows) -> None:
-        """Append rows to the solver and to the program."""
-        self.program = self.program.adding(rows)
-        order = np.argsort(rows.row, kind="stable")
-        starts = np.searchsorted(rows.row[order], np.arange(len(rows))).astype(np.int32)
-        self.solver.addRows(
-            len(rows),
-            np.where(rows.equal, rows.rhs, -np.inf).astype(np.float64),
-            rows.rhs.astype(np.float64),
-            int(rows.row.size),
-            starts,
-            rows.column[order].astype(np.int32),
-            rows.value[order].astype(np.float64),
-        )
-
-    def solve(
-        self, low: LongArray, high: LongArray, seconds: float
-    ) -> tuple[FloatArray | None, FloatArray, bool]:
-        """Point (None if there is none), row duals, and whether the duals are a ray of infeasibility."""
-        columns = low.size
-        solver = self.solver
-        every = np.arange(columns, dtype=np.int32)
-        solver.changeColsBounds(columns, every, low.astype(np.float64), high.astype(np.float64))
-        solver.setOptionValue("time_limit", float(solver.getRunTime() + max(0.05, seconds)))
-        solver.run()
-        if solver.getModelStatus() == self.optimal:
-            found = solver.getSolution()
-            return np.array(found.col_value), np.array(found.row_dual), False
-        _, has_ray, ray = solver.getDualRay()
-        if has_ray:
-            return None, np.array(ray), True
-        return None, np.zeros(len(self.program.rows)), False
 
 
 @dataclass(frozen=True)
@@ -112,6 +44,16 @@ class Found:
     value: int
     point: LongArray | None
     nodes: int
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """How a node of the search came about: column, side, distance moved, and the bound before."""
+
+    column: int
+    side: int
+    distance: float
+    bound: float
 
 
 class Search:
@@ -136,6 +78,8 @@ class Search:
     ) -> None:
         self.relaxation = Relaxation(program)
         self.accept = accept or self._own_value
+        self.rises = np.zeros((2, program.cost.size))
+        self.tries = np.zeros((2, program.cost.size))
         self.separate, self.propagate, self.weight = separate, propagate, weight
         self.low = np.zeros_like(program.bound)
         self.high = program.bound.copy()
@@ -153,7 +97,8 @@ class Search:
 
         Args:
             deadline: when to stop (`time.perf_counter`).
-            strengthen: what to separate here instead of `separate`: also rows that are implied for whole points.
+            strengthen: what to separate here instead of `separate`: also rows that are implied for whole
+                points.
         """
         if not self.propagate(self.low, self.high):
             return
@@ -173,9 +118,7 @@ class Search:
                 return
             self.relaxation.add(rows)
             before = self.bound
-            point, dual, bound = self._relax(
-                self.low, self.high, deadline, 4, before, separate=strengthen
-            )
+            point, dual, bound = self._relax(self.low, self.high, deadline, 4, before, separate=strengthen)
             if point is None:
                 return
             self.point, self.dual, self.bound = point, dual, bound
@@ -203,18 +146,20 @@ class Search:
         program = self.program
         point: LongArray | None = None
         start = program.round_up(self.bound)
-        heap: list[tuple[int, int, int, LongArray, LongArray]] = []
-        heapq.heappush(heap, (start, 0, 0, self.low.copy(), self.high.copy()))
+        heap: list[tuple[int, int, _Branch | None, LongArray, LongArray]] = []
+        heapq.heappush(heap, (start, 0, None, self.low.copy(), self.high.copy()))
         nodes = 0
         while heap and heap[0][0] < value:
             if time.perf_counter() >= deadline or (node_limit is not None and nodes >= node_limit):
                 break
-            before, _, depth, low, high = heapq.heappop(heap)
+            before, _, branch, low, high = heapq.heappop(heap)
             nodes += 1
             if not self.propagate(low, high):
                 continue
             x, _, exact = self._relax(low, high, deadline, CUT_ROUNDS, Fraction(before), value)
             bound = program.round_up(exact)
+            if branch is not None:
+                self._learn(branch, float(exact))
             if bound >= value:
                 continue
             fixed = not ((low < high) & program.whole).any()
@@ -234,7 +179,9 @@ class Search:
                     new_low[column] = middle + 1
                 else:
                     new_high[column] = middle
-                heapq.heappush(heap, (bound, -nodes * 2 - side, depth + 1, new_low, new_high))
+                distance = 1.0 if x is None else max(WHOLE, float(abs(x[column] - (middle + side))))
+                step = _Branch(column, side, distance, float(exact))
+                heapq.heappush(heap, (bound, -nodes * 2 - side, step, new_low, new_high))
         bound = min([value, *(entry[0] for entry in heap)])
         return Found(bound, value, point, nodes)
 
@@ -244,14 +191,24 @@ class Search:
         return self.program.value(whole)
 
     def _choose(self, x: FloatArray | None, low: LongArray, high: LongArray) -> int:
-        """The column to branch on: the most fractional by weight, else the first that is free."""
+        """The column to branch on: the largest product of expected rises, else the first that is free."""
         free = (low < high) & self.program.whole
         if x is None:
             return int(np.flatnonzero(free)[0])
-        score = np.where(free, np.minimum(x - np.floor(x), np.ceil(x) - x) * self.weight, -1.0)
-        if score.max() > WHOLE * self.weight.max():
-            return int(score.argmax())
-        return int(np.flatnonzero(free)[0])
+        down, up = x - np.floor(x), np.ceil(x) - x
+        loose = free & (np.minimum(down, up) > WHOLE)
+        if not loose.any():
+            return int(np.flatnonzero(free)[0])
+        seen = np.maximum(self.tries, 1)
+        scale = self.rises.sum() / max(1.0, float((self.weight * self.tries).sum())) or 1.0
+        rise = np.where(self.tries > 0, self.rises / seen, self.weight * scale)
+        score = np.maximum(rise[0] * down, 1e-6) * np.maximum(rise[1] * up, 1e-6)
+        return int(np.where(loose, score, -1.0).argmax())
+
+    def _learn(self, branch: _Branch, bound: float) -> None:
+        """Record how much a branch raised the bound, per unit of distance."""
+        self.rises[branch.side, branch.column] += max(0.0, bound - branch.bound) / branch.distance
+        self.tries[branch.side, branch.column] += 1
 
     def _relax(
         self,

@@ -1,4 +1,4 @@
-"""What the tree adds to the interval program: fixings, closure rows and cover cuts, all checked in integers."""
+"""What the tree adds to the interval program: fixings, closure rows and cover cuts, all in integers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Closure:
                 self.on_step[t].append(i)
 
     def propagate(self, low: LongArray, high: LongArray) -> bool:
-        """Tighten bounds in place: kept nodes need their ancestors, and closed sets must fit. False if they cannot."""
+        """Tighten bounds in place: kept nodes need ancestors, closed sets must fit; False if they cannot."""
         problem = self.problem
         part_low, part_high = problem.within
         for p in range(len(problem.nodes) - 1, 0, -1):
@@ -119,7 +119,7 @@ class Closure:
         return list(rows.values())
 
     def _cover(self, t: int, candidates: list[int], x: FloatArray) -> list[int]:
-        """Greedy: the interval that takes most room for what it lacks to 1, until the closed set overflows."""
+        """Greedy: the interval that takes most room for what it lacks to 1, until the set overflows."""
         above, size, owner = self.problem.above, self.problem.size, self.problem.owner
         held: set[int] = set() if self.problem.bypass else set(self.problem.paths[t])
         used = sum(size[p] for p in held)

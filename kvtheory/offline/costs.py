@@ -1,7 +1,7 @@
 """Node cost vectors, exact: unit, depth, tokens, or from a file.
 
-A vector has one entry per node, `cost[0] = 0` for the root; entries are ints or Fractions. Solvers work on the
-vector scaled to integers (:func:`scaled`) and hand back unscaled values.
+A vector has one entry per node, `cost[0] = 0` for the root; entries are ints or Fractions. Solvers work on
+the vector scaled to integers (:func:`scaled`) and hand back unscaled values.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def node_costs(tree: PrefixTree, cost: str = "unit") -> tuple[Number, ...]:
 def read_costs(file: str, tree: PrefixTree) -> tuple[Number, ...]:
     """Costs from a file: ints, decimals, or 'p/q', for every node 1..n.
 
-    Formats: a JSON list (node 1 first) or object (node to cost); or text, one node per line, `cost` (line i is
-    node i) or `node,cost`; empty lines and lines that start with # are skipped.
+    Formats: a JSON list (node 1 first) or object (node to cost); or text, one node per line, `cost` (line i
+    is node i) or `node,cost`; empty lines and lines that start with # are skipped.
 
     Raises:
         InputError: naming file and line.
@@ -49,7 +49,9 @@ def read_costs(file: str, tree: PrefixTree) -> tuple[Number, ...]:
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read costs: {error}; known names are {', '.join(NAMED)}", file=file) from None
+        raise InputError(
+            f"cannot read costs: {error}; known names are {', '.join(NAMED)}", file=file
+        ) from None
     entries = _json_entries(text, file) if text.lstrip()[:1] in ("[", "{") else _text_entries(text, file)
     costs: list[Number | None] = [0] + [None] * tree.n
     line = 1
@@ -93,7 +95,7 @@ def _text_entries(text: str, file: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _json_entries(text: str, file: str) -> Iterator[tuple[int, int, str]]:
-    """Entries of a JSON list or object with the line each stands on; numbers stay text, so no float is made."""
+    """Entries of a JSON list or object with the line each stands on; numbers stay text, never floats."""
     decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
     position, node = len(text) - len(text.lstrip()), 0
     closing = "]" if text[position] == "[" else "}"

@@ -1,9 +1,10 @@
 """Eviction as an integer program: any node costs and sizes, hit prices, bypass; total cost or worst latency.
 
-One whole variable per node and interval (:mod:`kvtheory.offline.intervals`), not per node and request. Four steps, each of
+One whole variable per node and interval (:mod:`kvtheory.offline.intervals`), not per node and request. Four
+steps, each of
 which may end the solve: schedules by score; the relaxation with fixings, closure rows and cover cuts; HiGHS
-through PuLP, warm-started, for the best point; and, because a float solver's bound is no proof, a branch and bound of our
-own that closes nodes only by duals checked in integers (:mod:`kvtheory.offline.branch`).
+through PuLP, warm-started, for the best point; and, because a float solver's bound is no proof, a branch
+and bound of our own that closes nodes only by duals checked in integers (:mod:`kvtheory.offline.branch`).
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ from math import inf
 
 import numpy as np
 
-from kvtheory.errors import InputError
+from kvtheory.errors import InputError, VerificationError
 from kvtheory.model import LongArray, Trace
-from kvtheory.offline.branch import Search
+from kvtheory.offline.branch import Search, Separate
 from kvtheory.offline.closure import NO_ROWS, Closure
+from kvtheory.offline.exchange import closed_keep, kept_by, victims_of
 from kvtheory.offline.flow import prepared, replayed
-from kvtheory.offline.intervals import Intervals, closed_keep, interval_program, victims_of
+from kvtheory.offline.intervals import Intervals, interval_program
 from kvtheory.offline.program import FloatArray, IntegerProgram, Rows
 from kvtheory.offline.pulp_solver import solve_pulp
 from kvtheory.offline.result import GAP, LIMIT, Number, Solution, conclude
 from kvtheory.offline.rounding import rounded_schedules
 
 OBJECTIVES = ("total", "latency")
+PULP_SECONDS = 1e-5  # per matrix entry: what PuLP takes to build its model
 DIFFERENCED = 20_000  # intervals of a nested problem from which consecutive capacity rows are subtracted
 
 
@@ -57,8 +60,8 @@ def solve_ilp(
         gap: stop when (value - bound) / value is at most this; the status is then `gap`.
 
     Raises:
-        InputError: if a path does not fit, a cost or size is negative, not exact, or below its hit cost, or the
-            objective, the time limit or the gap makes no sense.
+        InputError: if a path does not fit, a cost or size is negative, not exact, or below its hit cost, or
+            the objective, the time limit or the gap makes no sense.
     """
     began = time.perf_counter()
     if objective not in OBJECTIVES:
@@ -72,7 +75,7 @@ def solve_ilp(
     solver.solve(deadline, gap)
     seen = replayed(problem, solver.victims, prices, size)
     if solver.measure(seen.costs) != solver.value:
-        raise AssertionError("the witness was replayed twice with different results")
+        raise VerificationError("the witness was replayed twice with different results")
     value = Fraction(solver.value)
     close = gap > 0 and (value - solver.bound) <= Fraction(gap) * value
     return conclude(
@@ -112,7 +115,7 @@ class _Eviction:
         self.problem = replace(problem, nested=False) if self.latency else problem
         self.prices, self.size = prices, size
         self.victims: list[list[int]] = []
-        self.value = -1
+        self.value, self.bound = -1, 0
         self.keep: LongArray | None = None
 
     def measure(self, costs: Sequence[Number]) -> int:
@@ -138,7 +141,7 @@ class _Eviction:
         for victims in rounded_schedules(problem):
             self.offer(victims)
         program = self._program()
-        strengthen = _no_rows
+        strengthen: Separate = _no_rows
         if problem.nested:
             search = Search(program, _no_rows, _no_change, self._weight(program))
         else:
@@ -166,29 +169,23 @@ class _Eviction:
         left = deadline - time.perf_counter()
         start = self._start(program, search.low, search.high)
         full = search.program.adding(self._closure_rows()) if not problem.nested else search.program
-        claim = solve_pulp(
-            full,
-            low=search.low,
-            high=search.high,
-            start=start,
-            time_limit=None if left == inf else left / 2,
-            gap=gap,
-        )
-        if claim.point is not None:
-            self.offer_point(claim.point)
+        if left > full.rows.row.size * PULP_SECONDS:
+            limit = None if left == inf else left / 2
+            claim = solve_pulp(full, low=search.low, high=search.high, start=start, time_limit=limit, gap=gap)
+            if claim.point is not None:
+                self.offer_point(claim.point)
         if self._done(deadline, gap):
             return
         search.fix_by_reduced_cost(self.value)
         found = search.run(self.value, deadline)
         if found.point is not None:
             self.offer_point(found.point)
-        self.bound = max(self.bound, min(found.bound, self.value))
+        self.bound = max(self.bound, found.bound)
 
     def _settle(self, search: Search) -> None:
-        self.bound = min(self.value, search.program.round_up(search.bound))
+        self.bound = max(self.bound, search.program.round_up(search.bound))
 
     def _done(self, deadline: float, gap: float) -> bool:
-        self.bound = min(self.bound, self.value)
         close = self.value - self.bound <= gap * self.value
         return close or time.perf_counter() >= deadline
 
@@ -233,22 +230,6 @@ class _Eviction:
         if (point < low).any() or (point > high).any() or not program.feasible(point):
             return None
         return point
-
-
-def kept_by(problem: Intervals, victims: Sequence[Sequence[int]]) -> LongArray:
-    """How many nodes of each interval a schedule keeps to the end."""
-    piece = {v: p for p, nodes in enumerate(problem.nodes) for v in nodes}
-    upcoming = problem.first[:-1].tolist()
-    stop = problem.first[1:].tolist()
-    keep = problem.most.copy()
-    for path, evicted in zip(problem.paths, victims, strict=True):
-        for p in path:
-            upcoming[p] += 1
-        for v in evicted:
-            p = piece[v]
-            if upcoming[p] - 1 < stop[p]:
-                keep[upcoming[p] - 1] -= 1
-    return keep
 
 
 def _no_rows(_: FloatArray) -> Rows:

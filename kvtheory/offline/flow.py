@@ -1,11 +1,12 @@
 """Eviction as a minimum-cost flow over intervals [Chrobak1991]_, and the linear relaxation of every variant.
 
-`capacity` units flow through the requests in order of time. A unit on an interval's arc holds one node from one use
-to the next and earns its gain; the units that pass through request t itself are the room of its pinned path, so
-at least `|path(t)|` of them must (with bypass, none must). The matrix is a network's: for equal sizes the relaxation is
-integral. What a tree adds is closure. Where gains do not grow with depth it is free, and an exchange turns the
-flow into a closed schedule that costs no more. Where they do, closure rows are added while violated, the
-relaxation may be fractional, and its value is a lower bound only. docs/theory/formulations has the derivation.
+`capacity` units flow through the requests in order of time. A unit on an interval's arc holds one node from
+one use to the next and earns its gain; the units that pass through request t itself are the room of its
+pinned path, so at least `|path(t)|` of them must (with bypass, none must). The matrix is a network's: for
+equal sizes the relaxation is integral. What a tree adds is closure. Where gains do not grow with depth it
+is free, and an exchange turns the flow into a closed schedule that costs no more. Where they do, closure
+rows are added while violated, the relaxation may be fractional, and its value is a lower bound only.
+docs/theory/formulations has the derivation.
 """
 
 from __future__ import annotations
@@ -13,19 +14,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from kvtheory.errors import InputError
 from kvtheory.model import LongArray, Trace
 from kvtheory.offline.costs import require_costs, scaled
-from kvtheory.offline.intervals import (
-    Intervals,
-    closed_keep,
-    interval_program,
-    intervals_of,
-    victims_of,
-)
+from kvtheory.offline.exchange import closed_keep, victims_of
+from kvtheory.offline.intervals import Intervals, interval_program, intervals_of
+from kvtheory.offline.network import network_keep
 from kvtheory.offline.program import FloatArray, IntegerProgram, Rows
 from kvtheory.offline.result import BOUND, Number, Solution, conclude
 from kvtheory.offline.rounding import rounded_schedules
@@ -45,7 +43,7 @@ def solve_flow(
     method: str = "lp",
     time_limit: float | None = None,
 ) -> Solution:
-    """The interval relaxation, its exact bound, and a schedule; optimal wherever costs do not grow with depth.
+    """The interval relaxation, its exact bound, and a schedule; optimal where costs do not grow with depth.
 
     Args:
         trace: requests whose paths fit (see :meth:`Trace.cut`).
@@ -53,8 +51,8 @@ def solve_flow(
         cost: miss cost of each node; default 1.
         hit_cost: hit cost of each node, at most its miss cost; default 0.
         bypass: a served path need not stay in the cache.
-        method: `lp` (HiGHS through scipy), or `network` (network simplex of networkx: small and readable; where
-            costs do not grow with depth only).
+        method: `lp` (HiGHS through scipy), or `network` (network simplex of networkx: small and readable;
+            where costs do not grow with depth only).
         time_limit: seconds; on reaching it the schedule and the bound found so far are returned.
 
     Raises:
@@ -66,7 +64,9 @@ def solve_flow(
         raise InputError(f"{method!r} is not one of {', '.join(METHODS)}", field="method")
     factor, problem, prices = prepared(trace, capacity, cost, hit_cost, None, bypass)
     if method == "network" and not problem.nested:
-        raise InputError("costs grow with depth: closure is not free, and the network ignores it", field="method")
+        raise InputError(
+            "costs grow with depth: closure is not free, and the network ignores it", field="method"
+        )
     if method == "network":
         keep, bound = network_keep(problem)
     else:
@@ -155,74 +155,6 @@ def replayed(
     )
 
 
-def network_keep(problem: Intervals) -> tuple[LongArray, Fraction]:
-    """Solve a nested problem by network simplex: what is kept, and the bound its potentials prove."""
-    import networkx
-
-    requests, k = len(problem.trace), problem.capacity
-    graph = networkx.MultiDiGraph()
-    for t in range(requests):
-        pinned = 0 if problem.bypass else int(problem.load[t])
-        graph.add_node(("in", t), demand=pinned - (k if t == 0 else 0))
-        graph.add_node(("out", t), demand=-pinned + (k if t == requests - 1 else 0))
-        graph.add_edge(("in", t), ("out", t), key=-1, weight=0, capacity=k - pinned)
-        if t + 1 < requests:
-            graph.add_edge(("out", t), ("in", t + 1), key=-1, weight=0, capacity=k)
-    low, high = problem.span
-    keep = problem.most.copy()
-    spans = [i for i in range(len(problem)) if low[i] < high[i]]
-    for i in spans:
-        source = ("in", int(low[i])) if problem.bypass else ("out", int(low[i]) - 1)
-        target = ("in", int(high[i]))
-        graph.add_edge(source, target, key=i, weight=-int(problem.gains[i]), capacity=int(problem.most[i]))
-    if not spans:
-        return keep, Fraction(problem.value(keep))
-    flow = networkx.min_cost_flow(graph)
-    for i in spans:
-        source = ("in", int(low[i])) if problem.bypass else ("out", int(low[i]) - 1)
-        keep[i] = flow[source][("in", int(high[i]))][i]
-    return keep, network_bound(problem, keep)
-
-
-def network_bound(problem: Intervals, keep: LongArray) -> Fraction:
-    """A lower bound from the potentials of a flow: shortest distances in its residual network, whole numbers.
-
-    Requests that share their room are rows; the price of a unit of room at each is the drop of the potential.
-    Where the flow is not optimal the residual network has a negative cycle, and the bound is left weak.
-    """
-    program = interval_program(problem)
-    room, rows = program.rows.rhs, program.rows
-    steps = room.size
-    used = np.zeros(steps, dtype=np.int64)
-    np.add.at(used, rows.row, keep[rows.column])
-    first = np.full(len(problem), steps, dtype=np.int64)
-    last = np.full(len(problem), -1, dtype=np.int64)
-    np.minimum.at(first, rows.column, rows.row)
-    np.maximum.at(last, rows.column, rows.row)
-    arcs = []
-    for s in range(steps):
-        arcs.append((s, s + 1, 0))
-        if used[s] < room[s]:
-            arcs.append((s + 1, s, 0))
-    for i in range(len(problem)):
-        if first[i] <= last[i]:
-            if keep[i] < problem.most[i]:
-                arcs.append((int(first[i]), int(last[i]) + 1, -int(problem.gains[i])))
-            if keep[i] > 0:
-                arcs.append((int(last[i]) + 1, int(first[i]), int(problem.gains[i])))
-    distance = [0] * (steps + 1)
-    for _ in range(steps + 1):
-        changed = False
-        for a, b, weight in arcs:
-            if distance[a] + weight < distance[b]:
-                distance[b] = distance[a] + weight
-                changed = True
-        if not changed:
-            break
-    price = -np.maximum(0, -np.diff(np.array(distance, dtype=np.int64)))
-    return program.exact_bound(price.astype(np.float64), denominators=(1,))
-
-
 def relaxed(
     problem: Intervals, *, time_limit: float | None = None
 ) -> tuple[LongArray | None, FloatArray, Fraction]:
@@ -267,7 +199,8 @@ def _linprog(program: IntegerProgram, time_limit: float | None) -> tuple[FloatAr
     equal, other = np.flatnonzero(rows.equal), np.flatnonzero(~rows.equal)
     if not program.cost.size:
         return np.zeros(0), np.zeros(len(rows))
-    found = linprog(
+    solve: Any = linprog
+    found = solve(
         program.cost.astype(np.float64),
         A_ub=matrix[other] if other.size else None,
         b_ub=rows.rhs[other] if other.size else None,

@@ -1,22 +1,19 @@
-"""Gomory cuts whose validity is exact: multipliers from HiGHS, rounded to small fractions, combined in integers.
+"""Gomory cuts whose validity is exact: HiGHS's multipliers, rounded to small fractions, combined in integers.
 
-For any multipliers u, every whole point satisfies sum_j (uA)_j x_j + sum_i u_i s_i = u . b with whole slacks s >= 0, and
-therefore sum_j G((uA)_j) x_j + sum_i G(u_i) s_i <= floor(u . b), with f = frac(u . b) and
-G(a) = floor(a) + max(0, frac(a) - f) / (1 - f) (Gomory 1960). Columns nearer to their upper bound are complemented first.
-Whatever the floats were, the row is valid; they only decide whether it cuts.
+For any multipliers u, every whole point satisfies sum_j (uA)_j x_j + sum_i u_i s_i = u . b with whole
+slacks s >= 0, and therefore sum_j G((uA)_j) x_j + sum_i G(u_i) s_i <= floor(u . b), with f = frac(u . b)
+and G(a) = floor(a) + max(0, frac(a) - f) / (1 - f) (Gomory 1960). Columns nearer to their upper bound are
+complemented first. Whatever the floats were, the row is valid; they only decide whether it cuts.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import numpy.typing as npt
 
 from kvtheory.model import LongArray
 from kvtheory.offline.program import FloatArray, Rows
-
-if TYPE_CHECKING:
-    from kvtheory.offline.branch import Relaxation
+from kvtheory.offline.relaxation import Relaxation
 
 LARGEST_DENOMINATOR = 120
 CLOSE = 1e-7
@@ -71,7 +68,10 @@ def _small_fraction(u: FloatArray) -> tuple[LongArray, int] | None:
     """Numerators over one small denominator, if the multipliers are such fractions; reduced modulo 1."""
     used = u[np.abs(u) > CLOSE]
     for denominator in range(2, LARGEST_DENOMINATOR + 1):
-        if np.abs(used * denominator - np.rint(used * denominator)).max(initial=0.0) < CLOSE * denominator * 10:
+        if (
+            np.abs(used * denominator - np.rint(used * denominator)).max(initial=0.0)
+            < CLOSE * denominator * 10
+        ):
             return np.rint(u * denominator).astype(np.int64) % denominator, denominator
     return None
 
@@ -80,7 +80,7 @@ def _cut(
     matrix: object,
     rows: Rows,
     high: LongArray,
-    flipped: LongArray,
+    flipped: npt.NDArray[np.bool_],
     u: LongArray,
     denominator: int,
 ) -> tuple[LongArray, int] | None:
@@ -102,7 +102,7 @@ def _cut(
     slack = np.where(rows.equal, 0, rounded(u))
     rhs = (b // denominator) * scale
     coefficients = np.where(flipped, -coefficients, coefficients)
-    rhs += int((coefficients * high)[flipped].sum()) 
+    rhs += int((coefficients * high)[flipped].sum())
     coefficients = coefficients - matrix.T @ slack  # type: ignore[attr-defined]
     rhs -= int(slack @ rows.rhs)
     divisor = int(np.gcd.reduce(coefficients))

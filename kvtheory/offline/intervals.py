@@ -1,13 +1,14 @@
 """The interval formulation: for every node and every two consecutive uses, is it kept in between?
 
-A schedule that evicts a node just after a use loses nothing against one that evicts it later, before the next:
-so a schedule is the set of intervals it keeps. Serving with nothing kept costs `base`; keeping node v over an
-interval earns `gain[v] = miss cost - hit cost`. Without bypass the nodes of the current path are pinned, so at
-request t the intervals that span t (start < t < end) share `capacity - |path(t)|`. With bypass the nodes kept
-between requests t and t+1 (start <= t < end) share the whole capacity.
+A schedule that evicts a node just after a use loses nothing against one that evicts it later, before the
+next: so a schedule is the set of intervals it keeps. Serving with nothing kept costs `base`; keeping node v
+over an interval earns `gain[v] = miss cost - hit cost`. Without bypass the nodes of the current path are
+pinned, so at request t the intervals that span t (start < t < end) share `capacity - |path(t)|`. With
+bypass the nodes kept between requests t and t+1 (start <= t < end) share the whole capacity.
 
-Pieces. Where all sizes are equal and gains do not grow with depth, the nodes of a run (always requested together) with
-equal gain form one piece, and its variable counts kept nodes from the top. Elsewhere a piece is one node.
+Pieces. Where all sizes are equal and gains do not grow with depth, the nodes of a run (always requested
+together) with equal gain form one piece, and its variable counts kept nodes from the top. Elsewhere a piece
+is one node.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Intervals:
 
     @cached_property
     def within(self) -> tuple[LongArray, LongArray]:
-        """For each interval, the intervals of the piece above that lie inside it: first, one past the last."""
+        """For each interval, the intervals inside it of the piece above: first, one past the last."""
         low = np.zeros(len(self), dtype=np.int64)
         high = np.zeros(len(self), dtype=np.int64)
         for p in range(1, len(self.nodes)):
@@ -207,7 +208,8 @@ def capacity_steps(problem: Intervals) -> tuple[LongArray, LongArray, LongArray]
     neighbour with no more room.
 
     Returns:
-        Room at each request kept; for each interval the first and one past the last request kept that it spans.
+        Room at each request kept; for each interval the first and one past the last request kept that it
+        spans.
     """
     requests = len(problem.trace)
     low, high = problem.span
@@ -240,8 +242,9 @@ def interval_program(problem: Intervals, *, differenced: bool = False) -> Intege
 
     Args:
         problem: the intervals.
-        differenced: subtract consecutive capacity rows and add their slacks as columns: each interval is then in
-            two rows (the constraint matrix of a network where sizes are equal) instead of one per step spanned.
+        differenced: subtract consecutive capacity rows and add their slacks as columns: each interval is
+            then in two rows (the constraint matrix of a network where sizes are equal) instead of one per
+            step spanned.
     """
     room, low, high = capacity_steps(problem)
     count, steps = len(problem), room.size
@@ -272,70 +275,3 @@ def _ranges(lengths: LongArray) -> LongArray:
     """0..l-1 for each length, joined."""
     total = int(lengths.sum())
     return np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-
-
-def closed_keep(problem: Intervals, keep: LongArray) -> LongArray:
-    """Turn a nested problem's solution into a closed one that costs no more.
-
-    Exchange: where a piece is kept over an interval while the piece above it is not kept over a part of it, keep the
-    upper one over that part instead, starting with the deepest. The part is shorter, the gain no smaller.
-    """
-    keep = keep.copy()
-    count = len(problem.nodes)
-    most = [len(x) for x in problem.nodes]
-    current = [-1] * count
-    upcoming = problem.first[:count].tolist()
-    last = problem.first.tolist()
-    held = [0] * count
-    alive: list[set[int]] = [set() for _ in range(count)]
-
-    def refresh(p: int) -> None:
-        while p > 0:
-            q = problem.above[p]
-            live = held[p] > 0 or bool(alive[p])
-            if live == (p in alive[q]):
-                return
-            (alive[q].add if live else alive[q].discard)(p)
-            p = q
-
-    for path in problem.paths:
-        for p in reversed(path):
-            i = upcoming[p]
-            current[p] = i if i < last[p + 1] else -1
-            upcoming[p] = i + 1
-            held[p] = int(keep[i]) if current[p] >= 0 else 0
-            refresh(p)
-        for p in path:
-            while held[p] < most[p] and alive[p] and current[p] >= 0:
-                w = p
-                while alive[w]:
-                    w = min(alive[w])
-                moved = min(most[p] - held[p], held[w])
-                for piece, change in ((p, moved), (w, -moved)):
-                    held[piece] += change
-                    keep[current[piece]] += change
-                refresh(w)
-            refresh(p)
-    return keep
-
-
-def victims_of(problem: Intervals, keep: LongArray) -> list[list[int]]:
-    """The schedule that keeps the top `keep[i]` nodes of each piece over interval i, as victims per request."""
-    upcoming = problem.first[:-1].tolist()
-    last = problem.first.tolist()
-    steps: list[list[int]] = []
-    dropped: list[int] = []
-    for path in problem.paths:
-        dropping: list[int] = []
-        for p in reversed(path):
-            i = upcoming[p]
-            upcoming[p] = i + 1
-            held = int(keep[i]) if i < last[p + 1] else 0
-            dropping.extend(reversed(problem.nodes[p][held:]))
-        if problem.bypass:
-            steps.append(dropping)
-            continue
-        staying = {u for p in path for u in problem.nodes[p]}
-        steps.append([u for u in dropped if u not in staying])
-        dropped = dropping
-    return steps

@@ -1,8 +1,8 @@
 """Integer programs in exact integers, and bounds on them that no float decides.
 
-An :class:`IntegerProgram` is data: minimise `offset + cost . x` over whole x within `0..bound` and rows
-`A x <= rhs` or `A x == rhs`. HiGHS looks at it in floats. What it returns is used as a hint only: any vector y,
-non-positive on the inequality rows, proves
+An :class:`IntegerProgram` is data: minimise `offset + cost . x` over whole x within `0..bound` and rows `A
+x <= rhs` or `A x == rhs`. HiGHS looks at it in floats. What it returns is used as a hint only: any vector
+y, non-positive on the inequality rows, proves
 
     offset + y . rhs + sum_j min over 0 <= x_j <= bound_j of (cost - A'y)_j x_j
 
@@ -80,7 +80,7 @@ class IntegerProgram:
     bound: LongArray
     rows: Rows
     offset: int = 0
-    whole: npt.NDArray[np.bool_] = field(default=None)  # type: ignore[assignment]
+    whole: npt.NDArray[np.bool_] = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         if self.whole is None:
@@ -149,7 +149,7 @@ class IntegerProgram:
         return Fraction(total, denominator) + (0 if ray else self.offset)
 
     def reduced_costs(self, dual: FloatArray, denominator: int, *, ray: bool = False) -> tuple[Any, Any]:
-        """The rounded dual and the reduced costs, both times `denominator`, as int64 or, if too large, as ints."""
+        """The rounded dual and the reduced costs, times `denominator`: int64, or Python ints if too large."""
         rows = self.rows
         if not len(rows):
             dual = np.zeros(0)

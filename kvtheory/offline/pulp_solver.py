@@ -1,4 +1,4 @@
-"""An integer program through PuLP and HiGHS, one thread, warm-started; its answer is a claim to be checked."""
+"""An integer program through PuLP and HiGHS, one thread, warm-started; what it answers is a claim."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from kvtheory.model import LongArray
-from kvtheory.offline.branch import quiet_highs
 from kvtheory.offline.program import IntegerProgram
+from kvtheory.offline.relaxation import quiet_highs
 
 
 @dataclass(frozen=True)
@@ -27,30 +27,35 @@ class Claim:
 
 def to_pulp(
     program: IntegerProgram, low: LongArray | None = None, high: LongArray | None = None
-) -> tuple[Any, list[Any]]:
-    """The program as a PuLP problem, and its variables in column order."""
+) -> tuple[Any, dict[int, Any]]:
+    """The program as a PuLP problem, and the variable of each column that occurs in it."""
     import pulp
 
     low = np.zeros_like(program.bound) if low is None else low
     high = program.bound if high is None else high
     problem = pulp.LpProblem("kvtheory", pulp.LpMinimize)
-    x = [
-        pulp.LpVariable(f"x{j:09d}", int(low[j]), int(high[j]), pulp.LpInteger if whole else pulp.LpContinuous)
-        for j, whole in enumerate(program.whole.tolist())
-    ]
+    new_variable = getattr(problem, "add_variable", pulp.LpVariable)  # the first from PuLP 3.3 on
+    occurs = np.union1d(np.flatnonzero(program.cost), program.rows.column).tolist()
+    x = {
+        j: new_variable(
+            f"x{j:09d}", int(low[j]), int(high[j]), pulp.LpInteger if program.whole[j] else pulp.LpContinuous
+        )
+        for j in occurs
+    }
     problem += pulp.LpAffineExpression([(x[j], int(program.cost[j])) for j in np.flatnonzero(program.cost)])
-    problem.addVariables(x)
     order = np.argsort(program.rows.row, kind="stable")
     row = program.rows.row[order]
     column, value = program.rows.column[order].tolist(), program.rows.value[order].tolist()
     starts = np.searchsorted(row, np.arange(len(program.rows) + 1)).tolist()
-    for i in range(len(program.rows)):
-        terms: dict[Any, int] = {}
-        for e in range(starts[i], starts[i + 1]):
-            terms[x[column[e]]] = terms.get(x[column[e]], 0) + value[e]
-        left = pulp.LpAffineExpression(list(terms.items()))
-        sense = pulp.LpConstraintEQ if program.rows.equal[i] else pulp.LpConstraintLE
-        problem.addConstraint(pulp.LpConstraint(left, sense, f"r{i}", int(program.rows.rhs[i])))
+    for i, (rhs, equal) in enumerate(
+        zip(program.rows.rhs.tolist(), program.rows.equal.tolist(), strict=True)
+    ):
+        if starts[i] < starts[i + 1]:
+            here = slice(starts[i], starts[i + 1])
+            left = pulp.LpAffineExpression(
+                [(x[c], v) for c, v in zip(column[here], value[here], strict=True)]
+            )
+            problem += (left == rhs) if equal else (left <= rhs)
     return problem, x
 
 
@@ -89,9 +94,9 @@ def solve_pulp(
         def callSolver(self, lp: Any) -> None:  # noqa: N802
             if start is not None:
                 point = highspy.HighsSolution()
-                values = np.zeros(start.size)
-                for variable, given in zip(x, start, strict=True):
-                    values[variable.index] = float(given)
+                values = np.zeros(len(x))
+                for j, variable in x.items():
+                    values[variable.index] = float(start[j])
                 point.col_value = values
                 lp.solverModel.setSolution(point)
             lp.solverModel.run()
@@ -100,12 +105,13 @@ def solve_pulp(
     if not x:
         return Claim(np.zeros(0, dtype=np.int64), True)
     problem.solve(WarmHiGHS(msg=False))
-    if any(variable.varValue is None for variable in x):
-        return Claim(None, False)
-    values = np.array([variable.varValue for variable in x])
     if problem.sol_status not in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible):
         return Claim(None, False)
-    point = np.rint(values).astype(np.int64)
+    if any(variable.varValue is None for variable in x.values()):
+        return Claim(None, False)
+    point = (np.zeros_like(program.bound) if low is None else low).copy()
+    for j, variable in x.items():
+        point[j] = round(variable.varValue)
     optimal = problem.sol_status == pulp.LpSolutionOptimal
     if program.whole.all() and not program.feasible(point):
         return Claim(None, optimal)

@@ -24,8 +24,8 @@ class Solution:
     Attributes:
         value: cost of the witness, as the replayer found it; an int where it is one.
         lower_bound: no schedule costs less; proved in exact arithmetic.
-        status: `optimal` (value equals bound), `limit` (time ran out), `gap` (stopped within the requested gap),
-            or `bound` (the method only bounds this variant and the bound does not meet the witness).
+        status: `optimal` (value equals bound), `limit` (time ran out), `gap` (stopped within the requested
+            gap), or `bound` (the method only bounds this variant and the bound does not meet the witness).
         misses: nodes that the witness misses.
         victims: for each request, the nodes evicted while it is served, in order.
         method: the solver.
@@ -78,7 +78,7 @@ def conclude(
     workers: Sequence[int] = (),
     loads: Sequence[Number] = (),
 ) -> Solution:
-    """A solution whose status is `optimal` exactly where the bound meets the value, and `otherwise` elsewhere.
+    """A solution whose status is `optimal` exactly where the bound meets the value, else `otherwise`.
 
     Raises:
         VerificationError: if the bound exceeds the value: one of the two is wrong.

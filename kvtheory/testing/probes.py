@@ -78,10 +78,14 @@ class Inflation(Policy):
 
 
 class RareFirst(Policy):
-    """Drawn in inverse proportion to use: weights beyond 0 and 1, and constants from the module."""
+    """Likelier the less it was used, and by when it came: weights beyond 0 and 1, and constants from the module."""
 
     name = "probe_rare"
-    columns = {"count": INTEGER}
+    columns = {"count": INTEGER, "parity": Column(0, 1)}
+
+    @staticmethod
+    def on_insert(s: Any, v: int, t: int) -> None:
+        s.parity[v] = t % 2
 
     @staticmethod
     def on_access(s: Any, v: int, t: int) -> None:
@@ -89,7 +93,7 @@ class RareFirst(Policy):
 
     @staticmethod
     def weight(s: Any, v: int) -> int:
-        return 1 + max(0, BONUS * GAMMA - s.count[v])  # type: ignore[no-any-return]
+        return 1 + s.parity[v] + max(0, BONUS * GAMMA - s.count[v])  # type: ignore[no-any-return]
 
 
 class SoftMarking(Policy):

@@ -42,10 +42,13 @@ def test_a_plugin_needs_one_line() -> None:
 
 @pytest.mark.parametrize("policy", EVERY_POLICY.values(), ids=EVERY_POLICY)
 def test_long_traces(policy: type[Policy]) -> None:
-    """Long enough for the lazy heap to be compacted, and for every bitmap level to be used."""
+    """Hits long enough for the lazy heap to be compacted, then evictions that need what it kept."""
     dice = SplitMix64(7)
     parents = tuple(dice.below(v) if dice.below(4) else 0 for v in range(1, 121))
-    requests = fitting(parents, [1 + dice.below(120) for _ in range(3000)], 20)
+    mixed = [1 + dice.below(120) for _ in range(800)]
+    leaves = sorted(set(range(1, 121)) - set(parents))[:5]
+    popular = [leaves[dice.below(5)] for _ in range(2500)]
+    requests = fitting(parents, mixed + popular + mixed[::-1] + popular + mixed, 20)
     instance = Instance(parents, 20, requests)
     judge = policy
     for kept in (policy.traits, *weaker_traits(policy)):
