@@ -72,14 +72,15 @@ def open_source(
     """
     from kvtheory.traces import read_trace
 
-    if source == "-" or Path(source).exists() or not _looks_like_workload(source):
+    if source == "-" or Path(source).exists() or not _names_a_workload(source):
         return read_trace(source, on_conflict=on_conflict, block_size=block_size)
     return generate(source)
 
 
-def _looks_like_workload(source: str) -> bool:
+def _names_a_workload(source: str) -> bool:
+    """Whether it is written as a workload rather than as a path: to word the error where it is neither."""
     name = source.partition(":")[0]
-    return name in workloads() or (":" in source and "/" not in name and "." not in name)
+    return name in workloads() or not ({"/", "\\", "."} & set(name))
 
 
 def _convert(value: str, kind: Any, spec: str, key: str) -> Any:

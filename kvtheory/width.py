@@ -5,9 +5,9 @@ can be grown, one node at a time and without losing leaves, while the tree has n
 W(T, k) = max{l : F(l) <= k+1} (1 where fewer than k+1 nodes have depth at most k) and
 w(T, k) = max{l : F(l) <= k}.
 
-Exact: `F` of a subtree is the min-plus convolution of its children's, O(leaves^2) in all because every pair
-of leaves meets once. Enclosed, for more leaves than that can bear: for a price lambda per node, the best
-closed set by `leaves - lambda * nodes` is found in one pass over the tree; by weak duality it bounds W from
+Exact: `F` of a subtree is the min-plus convolution of its children's, O(nodes + leaves^2) in all because
+every pair of leaves meets once. Enclosed, for more leaves than that can bear: for a price lambda per node, the
+best closed set by `leaves - lambda * nodes` is found in one pass over the tree; by weak duality it bounds W from
 above, and the sets met on the way that fit bound it from below.
 """
 
@@ -37,7 +37,8 @@ class Widths:
     Attributes:
         W: the largest number of leaves of a closed set with exactly k+1 nodes.
         w: the same with at most k nodes.
-        W_lower, w_lower: lower ends; equal to `W` and `w` where the computation is exact.
+        W_lower: lower end of W; equal to it where the computation is exact.
+        w_lower: the same for w.
     """
 
     W: int

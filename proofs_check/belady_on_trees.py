@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from kvtheory.offline.belady import belady
 from kvtheory.offline.brute import brute
+from kvtheory.testing.instances import all_trees
 from proofs_check.flat import expansion, farthest_misses
-from proofs_check.instances import all_shapes, all_traces, random_traces
+from proofs_check.instances import all_traces, misses, random_instances
 from proofs_check.theorem import Effort, Row, Theorem
 
 
@@ -17,16 +18,16 @@ def check(effort: Effort) -> Iterator[Row]:
     for bypass in (False, True):
         belady_total, brute_total, count = 0, 0, 0
         for n in range(1, nodes + 1):
-            for parents in all_shapes(n):
+            for parents in all_trees(n):
                 for capacity in range(1, n + 1):
                     for trace in all_traces(parents, capacity, min(length, 7 - n // 2)):
                         schedule = belady(trace, capacity, bypass=bypass)
-                        misses = trace.accesses - int(trace.tree.depth[schedule.hit].sum())
+                        found = misses(trace, schedule.hit)
                         best = brute(trace.tree, trace.requests.tolist(), capacity, bypass=bypass)
-                        if misses != best:
-                            yield Row(f"{parents}, k={capacity}, {trace.requests}", misses, "==", best, 1)
+                        if found != best:
+                            yield Row(f"{parents}, k={capacity}, {trace.requests}", found, "==", best, 1)
                         belady_total, brute_total, count = (
-                            belady_total + misses,
+                            belady_total + found,
                             brute_total + best,
                             count + 1,
                         )
@@ -34,15 +35,14 @@ def check(effort: Effort) -> Iterator[Row]:
         what = f"all shapes of at most {nodes} nodes, all sequences, {kind} bypass: total misses"
         yield Row(what, belady_total, "==", brute_total, count)
     tree_total, flat_total = 0, 0
-    for _, capacity, trace in random_traces(1, drawn, nodes=12, length=30):
-        schedule = belady(trace, capacity)
-        misses = trace.accesses - int(trace.tree.depth[schedule.hit].sum())
-        paths = [trace.tree.path(int(v)) for v in trace.requests]
-        flat = farthest_misses(expansion(paths), capacity)
-        if misses != flat:
-            yield Row(f"{trace.tree.parent}, k={capacity}, {trace.requests}", misses, "==", flat, 1)
-        tree_total, flat_total = tree_total + misses, flat_total + flat
-    yield Row("random: tree OPT = flat OPT of the expansion, total", tree_total, "==", flat_total, drawn)
+    count = 0
+    for instance in random_instances(10_000, drawn, nodes=12, length=30):
+        found = misses(instance.trace, belady(instance.trace, instance.capacity).hit)
+        flat = farthest_misses(expansion([instance.path(v) for v in instance.requests]), instance.capacity)
+        if found != flat:
+            yield Row(str(instance), found, "==", flat, 1)
+        tree_total, flat_total, count = tree_total + found, flat_total + flat, count + 1
+    yield Row("random: tree OPT = flat OPT of the expansion, total", tree_total, "==", flat_total, count)
 
 
 THEOREM = Theorem(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvtheory.model import PrefixTree
+from kvtheory.testing.instances import all_trees
 from kvtheory.width import Chains, enclose_leaves, width
-from proofs_check.instances import all_shapes
 from proofs_check.theorem import Effort, Row, Theorem
 
 
@@ -27,7 +27,7 @@ def check(effort: Effort) -> Iterator[Row]:
     nodes = 7 if effort is Effort.QUICK else 10
     wrong, loose, cases = 0, 0, 0
     for n in range(1, nodes + 1):
-        for parents in all_shapes(n):
+        for parents in all_trees(n):
             tree = PrefixTree.from_parents(parents)
             for k in range(1, n + 1):
                 most = leaves_by_size(tree, k)

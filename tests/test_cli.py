@@ -267,7 +267,7 @@ def test_standard_input_and_a_closed_pipe(tmp_path):
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")
 def test_the_real_trace(capsys):
-    """Misses, hit rates and widths as three programs found them (docs/how-to/compare.rst)."""
+    """Misses, hit rates and widths as three programs found them (docs/howto)."""
     policies = ("--policies", "lru,rlt", "--seeds", "2", "--json", "-")
     found = json.loads(ok(capsys, "ratio", str(REAL), "--capacity", "1%,10%", *policies))
     assert (found["requests"], found["accesses"], found["nodes"]) == (12_031, 288_500, 182_790)
@@ -279,7 +279,7 @@ def test_the_real_trace(capsys):
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")
 def test_equal_to_kvcache_simulator_0_1_3(capsys):
-    """Hit tokens of the last half, of 67,915,607, reported by its `lru` and `optimal` (docs/how-to/compare.rst)."""
+    """Hit tokens of the last half that its `lru` and `optimal` report, of 67,915,607 (docs/howto)."""
     window = ("--warmup", "0.5", "--measure", "tokens", "--bypass", "--policies", "lru", "--json", "-")
     found = json.loads(ok(capsys, "ratio", str(REAL), "--capacity", "1%,3%,10%,30%", *window))
     total = 67_915_607

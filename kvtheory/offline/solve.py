@@ -108,7 +108,7 @@ def solve(
         misses=found.misses + beyond,
         method=method,
     )
-    rate = 1 - found.misses / trace.accesses if trace.accesses else None
+    rate = (trace.accesses - found.misses) / trace.accesses if trace.accesses else None
     return Optimum(found, costs, cost, capacity, cut_requests, rate)
 
 

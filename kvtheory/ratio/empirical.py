@@ -137,7 +137,7 @@ class Counter:
 
     def hit_rate(self, misses: float) -> float | None:
         """Share of the accesses that are not misses; None where there are no accesses."""
-        return 1 - misses / self.accesses if self.accesses else None
+        return (self.accesses - misses) / self.accesses if self.accesses else None
 
 
 def measure_ratios(

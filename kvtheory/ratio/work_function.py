@@ -67,7 +67,7 @@ def work_functions(instance: Instance, budget: int = 1_000_000) -> WorkFunctions
     paths = np.array([instance.paths[v] for v in instance.requestable], dtype=np.int64)
     holds = (instance.closed[None, :] & paths[:, None]) == paths[:, None]
     low, high = instance.steps
-    start = np.bitwise_count(instance.closed).astype(np.uint8).reshape(1, sets)
+    start = np.array([[mask.bit_count() for mask in instance.closed.tolist()]], dtype=np.uint8)
     index = {start.tobytes(): 0}
     chunks, nexts, increases = [start], [], []
     frontier = start
@@ -90,9 +90,7 @@ def work_functions(instance: Instance, budget: int = 1_000_000) -> WorkFunctions
                 raise LimitError(f"more than {min(budget, MOST_BYTES // sets):,} work functions")
         frontier = np.frombuffer(b"".join(fresh), dtype=np.uint8).reshape(-1, sets)
         chunks.append(frontier)
-    return WorkFunctions(
-        instance, np.concatenate(chunks), np.concatenate(nexts), np.concatenate(increases)
-    )
+    return WorkFunctions(instance, np.concatenate(chunks), np.concatenate(nexts), np.concatenate(increases))
 
 
 def rows_as_bytes(values: Bytes) -> list[bytes]:

@@ -31,7 +31,12 @@ class Drawn:
 
 
 def draw_schedules(
-    trace: Trace, capacity: int, schedules: Sequence[Drawn], *, cost: Sequence[Number] | None = None, **rules: object
+    trace: Trace,
+    capacity: int,
+    schedules: Sequence[Drawn],
+    *,
+    cost: Sequence[Number] | None = None,
+    **rules: object,
 ) -> Figure:
     """One grid per schedule: a row per node (parents above children), a column per request.
 
@@ -55,7 +60,12 @@ def draw_schedules(
     parent, requests = trace.tree.parent.tolist(), trace.requests.tolist()
     for i, schedule in enumerate(schedules):
         seen = replay_schedule(
-            parent, requests, capacity, schedule.victims, miss_cost=cost, **rules  # type: ignore[arg-type]
+            parent,
+            requests,
+            capacity,
+            schedule.victims,
+            miss_cost=cost,
+            **rules,  # type: ignore[arg-type]
         )
         axes = figure.add_subplot(1, len(schedules), i + 1)
         _grid(axes, trace, schedule.victims, [str(x) for x in seen.costs])
@@ -87,7 +97,9 @@ def _grid(axes: Axes, trace: Trace, victims: Sequence[Sequence[int]], costs: Seq
         cached = (cached | path) - set(victims[t])
         for y, u in enumerate(rows):
             colour = CACHED if u in cached else "white"
-            axes.add_patch(Rectangle((t - 0.5, y - 0.5), 1, 1, facecolor=colour, edgecolor="0.85", linewidth=0.6))
+            axes.add_patch(
+                Rectangle((t - 0.5, y - 0.5), 1, 1, facecolor=colour, edgecolor="0.85", linewidth=0.6)
+            )
             if u in missed:
                 axes.plot(t, y, marker="x", color=MISSED, markersize=6, markeredgewidth=1.8)
         for u in path:
@@ -97,7 +109,9 @@ def _grid(axes: Axes, trace: Trace, victims: Sequence[Sequence[int]], costs: Seq
             )
     axes.set_xlim(-0.5, len(trace) - 0.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xticks(range(len(trace)), [f"{v}\n{c}" for v, c in zip(trace.requests.tolist(), costs, strict=True)])
+    axes.set_xticks(
+        range(len(trace)), [f"{v}\n{c}" for v, c in zip(trace.requests.tolist(), costs, strict=True)]
+    )
     axes.set_yticks(range(len(rows)), ["· " * (int(trace.tree.depth[u]) - 1) + str(u) for u in rows])
     axes.set_xlabel("request, and its cost below")
     axes.tick_params(length=0)

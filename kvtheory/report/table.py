@@ -53,7 +53,7 @@ def heading(report: RatioReport) -> str:
 def notes(report: RatioReport) -> list[str]:
     """What a reader of the numbers must know, one sentence each."""
     said = [
-        f"capacity {run.capacity:,}: {run.cut_requests:,} requests are longer; what is cut off is missed"
+        f"capacity {run.capacity:,}: requests longer than that: {run.cut_requests:,}; the rest of them is missed"
         for run in report.runs
         if run.cut_requests
     ]
@@ -66,7 +66,7 @@ def notes(report: RatioReport) -> list[str]:
         said.append("counted in tokens; OPT minimises missed blocks")
     if report.bypass:
         said.append("OPT may drop what it has just served (bypass)")
-    if not said or all(run.cut_requests for run in report.runs):
+    if not (report.warmup or report.measure == "tokens" or report.bypass):
         said.append("bound: proved for every request sequence on this tree; '-' where none is proved")
     return said
 

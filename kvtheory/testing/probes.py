@@ -78,7 +78,7 @@ class Inflation(Policy):
 
 
 class RareFirst(Policy):
-    """Likelier the less it was used, and by when it came: weights beyond 0 and 1, and constants from the module."""
+    """Likelier the less it was used, and by when it came: large weights, constants from the module."""
 
     name = "probe_rare"
     columns = {"count": INTEGER, "parity": Column(0, 1)}

@@ -8,7 +8,6 @@ Two shapes: many short requests on a skewed tree, and few requests with very lon
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -40,7 +39,7 @@ def main() -> int:
     """Measure, print, and write results/memory.json; 1 if a peak reaches 3 GB."""
     rows = [measure(spec) for spec in SPECS]
     for row in rows:
-        print("  ".join(f"{key} {value:,}" if key != "workload" else str(value) for key, value in row.items()))
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return int(any(float(row["peak_gb"]) >= 3 for row in rows))

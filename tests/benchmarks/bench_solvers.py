@@ -130,7 +130,9 @@ def by_highs(program: IntegerProgram, limit: float) -> tuple[float, int | None]:
     relaxation = Relaxation(program)
     solver = relaxation.solver
     columns = program.cost.size
-    solver.changeColsIntegrality(columns, np.arange(columns, dtype=np.int32), np.ones(columns, dtype=np.uint8))
+    solver.changeColsIntegrality(
+        columns, np.arange(columns, dtype=np.int32), np.ones(columns, dtype=np.uint8)
+    )
     for option, value in (("mip_rel_gap", 0.0), ("mip_abs_gap", 0.0), ("time_limit", limit)):
         solver.setOptionValue(option, value)
     began = time.perf_counter()
