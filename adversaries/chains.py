@@ -48,8 +48,8 @@ class ChainTree:
 def require_positive(**values: float) -> None:
     """Raise InputError for the first value that is not positive."""
     for name, value in values.items():
-        if not value > 0:
-            raise InputError(f"{value} is not positive", field=name)
+        if not 0 < value < LARGEST_TREE:
+            raise InputError(f"{value} is not positive, or too large", field=name)
 
 
 def poisson_arrivals(rng: np.random.Generator, requests: int, rate: float) -> npt.NDArray[np.float64]:

@@ -29,8 +29,10 @@ def zipf(
         seed: of numpy's default generator.
     """
     require_positive(documents=documents, blocks=blocks, requests=requests)
-    if shared < 0 or exponent < 0:
-        raise InputError("must not be negative", field="shared" if shared < 0 else "exponent")
+    if shared < 0:
+        raise InputError("must not be negative", field="shared")
+    if not 0 <= exponent < 100:
+        raise InputError(f"{exponent} is not in [0, 100)", field="exponent")
     tree = ChainTree()
     hub = tree.add(0, [shared])[0]
     tips = tree.add(hub, np.full(documents, blocks))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +21,6 @@ LIMIT_REACHED, INTERRUPTED = 3, 130
 app = typer.Typer(
     name="kvtheory",
     help="How far a KV-cache policy is from optimal, and what the worst input does to it.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -51,7 +51,6 @@ def ratio(
     html: Annotated[Path | None, typer.Option(help="One self-contained page with the results.")] = None,
 ) -> None:
     """Misses, hit rate and ratio to the exact optimum of every policy on a trace."""
-    from kvtheory.atomic import require_writable
     from kvtheory.ratio.capacity import parse_capacities
     from kvtheory.registry import select_policies
     from kvtheory.report.curves import check_plot_path
@@ -61,9 +60,7 @@ def ratio(
     parse_capacities(capacity, 100)
     if plot:
         check_plot_path(plot)
-    for file in (plot, html, _file(json_file)):
-        if file:
-            require_writable(file)
+    _check_outputs(source, plot, html, json_file)
     with Spinner() as say:
         say("reading")
         trace = open_source(source, on_conflict=on_conflict)
@@ -111,15 +108,12 @@ def opt(
     json_file: JsonOption = None,
 ) -> int:
     """The offline optimum of a trace: value, proved bound, and a schedule anyone can replay."""
-    from kvtheory.atomic import require_writable
     from kvtheory.offline.solve import solve
     from kvtheory.offline.witness_file import write_witness
     from kvtheory.ratio.capacity import parse_capacities
     from kvtheory.sources import open_source
 
-    for file in (witness, _file(json_file)):
-        if file:
-            require_writable(file)
+    _check_outputs(source, witness, json_file)
     with Spinner() as say:
         say("reading")
         trace = open_source(source, on_conflict=on_conflict)
@@ -135,6 +129,38 @@ def opt(
     if witness:
         write_witness(witness, trace, found.capacity, found.solution, bypass=bypass, cost=found.cost)
     return LIMIT_REACHED if found.solution.status == "limit" else 0
+
+
+@app.command()
+def exact(
+    tree: Annotated[str, typer.Option(help="Parents of nodes 1..n (0,0,1,1), or star:4, path:3, binary:2.")],
+    capacity: Annotated[int, typer.Option(help="Nodes the cache holds.")],
+    policy: Annotated[str, typer.Option(help="A policy.")],
+    requestable: Annotated[
+        str | None, typer.Option(help="Nodes that may be requested: 2,5, terminals, or all.")
+    ] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Write the proof, for `verify`.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Most states to explore.")] = None,
+    json_file: JsonOption = None,
+) -> int:
+    """The competitive ratio of a policy over all request sequences on a small tree, with a proof."""
+    from kvtheory.ratio.exact import parse_instance, solve_exact
+
+    instance = parse_instance(tree, capacity, requestable)
+    _check_outputs(None, certificate, json_file)
+    with Spinner() as say:
+        say("exploring")
+        solved = solve_exact(instance, policy, budget)
+        found = solved.result()
+    if json_file != "-":
+        _print_pairs(found.to_json())
+    if json_file:
+        _write_json(found.to_json(), json_file)
+    if certificate:
+        from kvtheory.certificate import write_certificate
+
+        write_certificate(certificate, solved.certificate())
+    return 0 if found.settled else LIMIT_REACHED
 
 
 @app.command()
@@ -214,8 +240,19 @@ def _root(
     """Competitive analysis of KV caching."""
 
 
-def _file(json_file: str | None) -> Path | None:
-    return Path(json_file) if json_file and json_file != "-" else None
+def _check_outputs(source: str | None, *outputs: Path | str | None) -> None:
+    """Refuse, before any work, outputs that cannot be written, or that overwrite each other or the source."""
+    from kvtheory.atomic import require_writable
+
+    taken = {os.path.realpath(source)} if source else set()
+    for file in outputs:
+        if file is None or file == "-":
+            continue
+        require_writable(Path(file))
+        real = os.path.realpath(file)
+        if real in taken and not real.startswith("/dev/"):
+            raise InputError("is the source, or named twice as an output", file=str(file))
+        taken.add(real)
 
 
 def _write_json(value: dict[str, Any], target: str) -> None:
@@ -261,23 +298,39 @@ def run(arguments: Sequence[str] | None = None) -> int:
         for name, command in plugins("kvtheory.commands").items():
             app.command(name=name)(command)
         command = typer.main.get_command(app)
+        if not (sys.argv[1:] if arguments is None else arguments):
+            arguments = ["--help"]
         code = command.main(args=arguments, prog_name="kvtheory", standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code and says nothing
             raise KeyboardInterrupt
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KVTheoryError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # typer leaves by the latter when a reader left
+        _discard_stdout()
         return 0
+    except (pickle.UnpicklingError, EOFError, SyntaxError) as error:
+        from kvtheory._numba import cache_dir
+
+        return _fail(f"a compiled kernel cannot be read ({error}): remove {cache_dir()}", 1)
+    except OSError as error:
+        _discard_stdout()
+        return _fail(f"cannot write or read: {error.strerror or error}", 2)
     except MemoryError:
         return _fail("out of memory", 1)
     except Exception as error:
         if hasattr(error, "format_message"):  # click's usage errors, wherever typer keeps them
             return _fail(error.format_message(), 2)
         raise
+
+
+def _discard_stdout() -> None:
+    """Send what is still buffered nowhere, so that the interpreter does not try to write it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

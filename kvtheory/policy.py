@@ -8,6 +8,8 @@ order in which the hooks are called.
 from __future__ import annotations
 
 import enum
+import keyword
+import re
 from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -85,6 +87,9 @@ class State(Protocol):
     def __getattr__(self, name: str) -> MutableSequence[int]: ...
 
 
+NAME = re.compile("[a-z][a-z0-9_]*")
+
+
 class Policy:
     """Base of every policy. Subclass it, give it a name, and define exactly one of `rank` and `weight`.
 
@@ -117,8 +122,11 @@ class Policy:
         super().__init_subclass__()
         if (cls.rank is None) == (cls.weight is None):
             raise PolicyError(f"{cls.__name__}: define exactly one of rank and weight")
-        if not cls.name:
-            raise PolicyError(f"{cls.__name__}: a policy needs a name")
+        if not NAME.fullmatch(cls.name):
+            raise PolicyError(f"{cls.__name__}: needs a name (a-z, then a-z, 0-9, _), not '{cls.name}'")
+        for column in cls.columns:
+            if not NAME.fullmatch(column) or keyword.iskeyword(column):
+                raise PolicyError(f"{cls.__name__}: '{column}' is no name for a column")
         if "marked" in cls.columns:
             raise PolicyError(f"{cls.__name__}: the column 'marked' belongs to the engine")
         if Trait.BINARY in cls.traits and cls.weight is None:

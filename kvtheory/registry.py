@@ -47,18 +47,31 @@ def _policies_in_package() -> Iterable[type[Policy]]:
 @cache
 def policies() -> dict[str, type[Policy]]:
     """Every known policy, by name: the package's own, then those of installed plugins."""
-    plugins = (point.load() for point in entry_points(group="kvtheory.policies"))
-    return index_by_name([*_policies_in_package(), *plugins])
+    found = _load_plugins("kvtheory.policies")
+    for name, item in found.items():
+        if not (inspect.isclass(item) and issubclass(item, Policy)):
+            raise KVTheoryError(f"entry point '{name}' of kvtheory.policies is not a Policy")
+    return index_by_name([*_policies_in_package(), *found.values()])
 
 
 @cache
 def plugins(group: str) -> dict[str, Any]:
-    """Load the entry points of one group (`kvtheory.workloads`, `kvtheory.commands`), by name."""
+    """The entry points of one group (`kvtheory.workloads`, `kvtheory.commands`), loaded once, by name."""
+    return _load_plugins(group)
+
+
+def _load_plugins(group: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for point in entry_points(group=group):
         if point.name in found:
             raise KVTheoryError(f"two entry points of {group} are named '{point.name}'")
-        found[point.name] = point.load()
+        try:
+            found[point.name] = point.load()
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise KVTheoryError(
+                f"entry point '{point.name}' of {group} cannot be loaded: {reason}"
+            ) from error
     return found
 
 

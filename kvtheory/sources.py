@@ -48,10 +48,8 @@ def generate(spec: str) -> Trace:
     generator = lookup(workloads(), name, "workload")
     known = {parameter.name: parameter for parameter in parameters(generator)}
     arguments: dict[str, Any] = {}
-    for part in filter(None, rest.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise InputError(f"'{part}' is not key=value", file=spec)
+    for part in _parts(rest, spec):
+        key, _, value = part.partition("=")
         parameter = lookup(known, key, f"parameter of {name}")
         if key in arguments:
             raise InputError("given twice", file=spec, field=key)
@@ -60,6 +58,21 @@ def generate(spec: str) -> Trace:
         return generator(**arguments)
     except InputError as error:
         raise InputError(str(error), file=spec) from error
+    except (ValueError, OverflowError, TypeError, MemoryError) as error:
+        raise InputError(f"cannot be made: {error or 'too large'}", file=spec) from error
+
+
+def _parts(rest: str, spec: str) -> list[str]:
+    """The key=value parts of a spec; a value may hold commas itself, as the parents of `tree=0,0,1`."""
+    parts: list[str] = []
+    for part in filter(None, rest.split(",")):
+        if "=" in part:
+            parts.append(part)
+        elif parts:
+            parts[-1] += f",{part}"
+        else:
+            raise InputError(f"'{part}' is not key=value", file=spec)
+    return parts
 
 
 def open_source(
@@ -72,9 +85,16 @@ def open_source(
     """
     from kvtheory.traces import read_trace
 
-    if source == "-" or Path(source).exists() or not _names_a_workload(source):
+    if source == "-" or _exists(source) or not _names_a_workload(source):
         return read_trace(source, on_conflict=on_conflict, block_size=block_size)
     return generate(source)
+
+
+def _exists(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except (OSError, ValueError):  # too long, or with a NUL: no file
+        return False
 
 
 def _names_a_workload(source: str) -> bool:

@@ -6,7 +6,7 @@ A plan is a TOML file::
     sources = ["trace.jsonl", "gsp:groups=8,block=64"]
     capacity = "1%,10%"
     policies = "lru,rlt"
-    seeds = 8                               # optional, as are warmup, measure and bypass
+    seeds = 8                               # optional, as are warmup, measure, bypass and on_conflict
 
 A cell is one source at one capacity. It is written whole when it is done, named by a hash of everything it
 depends on, and kept by `--resume`.
@@ -15,13 +15,15 @@ depends on, and kept by `--resume`.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+import os
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kvtheory import __version__
 from kvtheory.atomic import atomic_write
@@ -37,7 +39,9 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "warmup": (int, float),
     "measure": str,
     "bypass": bool,
+    "on_conflict": str,
 }
+CHOICES = {"measure": ("nodes", "tokens"), "on_conflict": ("refuse", "split")}
 REQUIRED = ("output", "sources", "capacity", "policies")
 
 
@@ -52,12 +56,16 @@ class Cell:
     warmup: float
     measure: str
     bypass: bool
+    on_conflict: str
 
     def key(self) -> str:
-        """Name of the cell's file: a hash of the cell, the file it reads, and this version."""
+        """Name of the cell's file: a hash of the cell, its input, its policies and this version."""
+        from kvtheory.registry import select_policies
+
         file = Path(self.source)
-        stamp = [file.stat().st_size, file.stat().st_mtime_ns] if file.is_file() else []
-        text = json.dumps([__version__, asdict(self), stamp], sort_keys=True)
+        stamp = [file.stat().st_size, file.stat().st_mtime_ns] if os.path.isfile(file) else []  # noqa: PTH113
+        sources = [inspect.getsource(policy) for policy in select_policies(self.policies)]
+        text = json.dumps([__version__, asdict(self), stamp, sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -85,9 +93,6 @@ def read_plan(file: Path) -> Plan:
     Raises:
         InputError: naming the file, and the field or line that is wrong.
     """
-    from kvtheory.ratio.capacity import parse_capacities
-    from kvtheory.registry import select_policies
-
     try:
         plan = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -102,23 +107,42 @@ def read_plan(file: Path) -> Plan:
     for key in REQUIRED:
         if not plan.get(key):
             raise InputError("missing", file=str(file), field=key)
-    sources = plan["sources"]
-    if not all(isinstance(source, str) and source != "-" for source in sources):
-        raise InputError("must be files or workloads", file=str(file), field="sources")
-    if plan.get("measure", "nodes") not in ("nodes", "tokens"):
-        raise InputError("must be nodes or tokens", file=str(file), field="measure")
-    select_policies(plan["policies"])
-    parse_capacities(plan["capacity"], 100)
+    try:
+        _check_values(plan)
+    except InputError as error:
+        raise InputError(str(error), file=str(file)) from error
     common = {
         "policies": plan["policies"],
         "seeds": plan.get("seeds", 8),
         "warmup": float(plan.get("warmup", 0)),
         "measure": plan.get("measure", "nodes"),
         "bypass": plan.get("bypass", False),
+        "on_conflict": plan.get("on_conflict", "refuse"),
     }
     capacities = [part.strip() for part in plan["capacity"].split(",")]
-    cells = [Cell(source, capacity, **common) for source in sources for capacity in capacities]
+    cells = [Cell(source, capacity, **common) for source in plan["sources"] for capacity in capacities]
     return Plan(Path(plan["output"]), cells)
+
+
+def _check_values(plan: dict[str, Any]) -> None:
+    from kvtheory.ratio.capacity import parse_capacities
+    from kvtheory.registry import select_policies
+
+    if not all(isinstance(source, str) and source not in ("", "-") for source in plan["sources"]):
+        raise InputError("must be files or workloads", field="sources")
+    if "\0" in plan["output"]:
+        raise InputError("is no name for a folder", field="output")
+    for key, known in CHOICES.items():
+        if plan.get(key, known[0]) not in known:
+            raise InputError(f"must be {' or '.join(known)}", field=key)
+    if plan.get("seeds", 1) < 1:
+        raise InputError(f"{plan['seeds']} is not positive", field="seeds")
+    if not 0 <= plan.get("warmup", 0) < 1:
+        raise InputError(f"{plan['warmup']} is not in [0, 1)", field="warmup")
+    select_policies(plan["policies"])
+    capacities = parse_capacities(plan["capacity"], 100)
+    if len(set(capacities)) < len(capacities):
+        raise InputError("names a capacity twice", field="capacity")
 
 
 def run_sweep(
@@ -133,9 +157,12 @@ def run_sweep(
         progress: told how many cells are done.
 
     Raises:
-        InputError: if the folder holds results and `resume` was not asked for.
+        InputError: if the folder holds results and `resume` was not asked for, or there are no jobs.
     """
     from joblib import Parallel, delayed
+
+    if jobs == 0:
+        raise InputError("0 processes: give a number of them, or -1 for all cores", field="jobs")
 
     folder = plan.output / "cells"
     try:
@@ -165,10 +192,10 @@ def _finished(file: Path) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _open(source: str) -> Trace:
+def _open(source: str, on_conflict: Literal["refuse", "split"]) -> Trace:
     from kvtheory.sources import open_source
 
-    return open_source(source)
+    return open_source(source, on_conflict=on_conflict)
 
 
 def compute_cell(cell: Cell, file: Path) -> None:
@@ -177,7 +204,7 @@ def compute_cell(cell: Cell, file: Path) -> None:
     from kvtheory.ratio.empirical import measure_ratios
     from kvtheory.registry import select_policies
 
-    trace = _open(cell.source)
+    trace = _open(cell.source, "split" if cell.on_conflict == "split" else "refuse")
     options: dict[str, Any] = {
         "seeds": cell.seeds,
         "warmup": cell.warmup,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kvtheory.errors import InputError
-from kvtheory.offline.witness_file import SCHEMA, verify_witness
+from kvtheory.offline.witness_file import LONGEST_LINE, SCHEMA, verify_witness
 from kvtheory.registry import lookup, plugins
 
 
@@ -22,11 +22,11 @@ def schema_of(file: Path) -> str:
     """
     try:
         with file.open(encoding="utf-8") as stream:
-            first = stream.readline()
+            first = stream.readline(LONGEST_LINE)
             try:
                 found = json.loads(first)
             except ValueError:
-                found = json.loads(first + stream.read())
+                found = json.loads(first + stream.read(LONGEST_LINE))
     except OSError as error:
         raise InputError(error.strerror or "cannot be read", file=str(file)) from None
     except (ValueError, RecursionError):

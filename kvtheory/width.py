@@ -6,16 +6,16 @@ W(T, k) = max{l : F(l) <= k+1} (1 where fewer than k+1 nodes have depth at most 
 w(T, k) = max{l : F(l) <= k}.
 
 Exact: `F` of a subtree is the min-plus convolution of its children's, O(nodes + leaves^2) in all because
-every pair of leaves meets once. Enclosed, for more leaves than that can bear: for a price lambda per node, the
-best closed set by `leaves - lambda * nodes` is found in one pass over the tree; by weak duality it bounds W from
-above, and the sets met on the way that fit bound it from below.
+every pair of leaves meets once. Enclosed, for more leaves than that can bear: for a price lambda per node,
+the best closed set by `leaves - lambda * nodes` is found in one pass over the tree; by weak duality it
+bounds W from above, and the sets met on the way that fit bound it from below.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -80,15 +80,18 @@ def widths(tree: PrefixTree, capacities: list[int]) -> list[Widths]:
         capacities: nodes the cache holds, each at least 1.
     """
     depth = tree.depth
+    capacities = [min(k, tree.n + 1) for k in capacities]
     found: dict[int, Widths] = {}
     for reach in {min(k, tree.height) for k in capacities}:
         keep = depth <= reach
         parent = tree.parent if reach == tree.height else _restrict(tree.parent, keep)
+        wanted = [k for k in capacities if min(k, tree.height) == reach]
         chains = Chains.of(parent)
-        enclose = _exact if chains.leaves <= EXACT_LEAVES else _enclosed
-        for k in capacities:
-            if min(k, tree.height) == reach:
-                found[k] = enclose(chains, k)
+        if chains.leaves <= EXACT_LEAVES:
+            least = least_nodes(chains.parent, chains.length, max(wanted) + 1)
+            found |= {k: _exact(least, chains.nodes, k) for k in wanted}
+        else:
+            found |= {k: _enclosed(chains, k) for k in wanted}
     return [found[k] for k in capacities]
 
 
@@ -128,24 +131,19 @@ class Chains:
         leaves = np.count_nonzero(np.bincount(above[1:], minlength=above.size)[1:] == 0)
         return cls(above, length, parent.size - 1, int(leaves))
 
-    @cached_property
-    def least(self) -> LongArray:
-        """F(0), F(1), ...: least nodes of a closed set with l leaves."""
-        return least_nodes(self.parent, self.length)
 
-
-def _exact(chains: Chains, k: int) -> Widths:
-    w = int(np.searchsorted(chains.least, k, side="right")) - 1
-    W = int(np.searchsorted(chains.least, k + 1, side="right")) - 1 if chains.nodes > k else 1
+def _exact(least: LongArray, nodes: int, k: int) -> Widths:
+    w = int(np.searchsorted(least, k, side="right")) - 1
+    W = int(np.searchsorted(least, k + 1, side="right")) - 1 if nodes > k else 1
     return Widths(W, w, W, w)
 
 
 @njit
-def least_nodes(parent: IntArray, length: IntArray) -> LongArray:
-    """F(0), F(1), ...: least nodes of a closed set with l leaves.
+def least_nodes(parent: IntArray, length: IntArray, limit: int) -> LongArray:
+    """F(0), F(1), ...: least nodes of a closed set with l leaves, as far as it is at most `limit`.
 
-    Each entry's table lies in its own stretch of one buffer; the stretches of siblings touch, and are merged
-    from the right.
+    F increases strictly, so tables are cut where they exceed the limit. Each entry's table lies in its own
+    stretch of one buffer; the stretches of siblings touch, and are merged from the right.
     """
     n = parent.size - 1
     leaves = np.zeros(n + 1, np.int64)
@@ -164,12 +162,16 @@ def least_nodes(parent: IntArray, length: IntArray) -> LongArray:
     used = np.zeros(n + 1, np.int64)
     merged = np.empty(max(leaves[0], 1), np.int64)
     for v in range(n, 0, -1):
-        start, count, p = low[v], leaves[v], parent[v]
+        start, p = low[v], parent[v]
+        count = max(used[v], 1)
         for i in range(count):
             table[start + i] += length[v]
         table[start] = 1  # the first node of the chain alone
-        other, right = used[p], start + count
-        for i in range(count + other):
+        while count > 1 and table[start + count - 1] > limit:
+            count -= 1
+        other, right = used[p], start + leaves[v]
+        total = count + other
+        for i in range(total):
             merged[i] = UNREACHED
         for i in range(count):
             merged[i] = table[start + i]
@@ -179,9 +181,11 @@ def least_nodes(parent: IntArray, length: IntArray) -> LongArray:
             a = table[start + i]
             for j in range(other):
                 merged[i + j + 1] = min(merged[i + j + 1], a + table[right + j])
-        for i in range(count + other):
+        while total > 1 and merged[total - 1] > limit:
+            total -= 1
+        for i in range(total):
             table[start + i] = merged[i]
-        used[p] = count + other
+        used[p] = total
     least = np.empty(used[0] + 1, np.int64)
     least[0] = 0
     for i in range(used[0]):

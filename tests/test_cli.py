@@ -154,7 +154,29 @@ def test_lists(capsys):
 
 @pytest.mark.parametrize(
     "capacity",
-    ["0", "-1", "abc", "0%", "-5%", "%", "", "1,,2", "1e3", "nan%", "inf%", "1.5", "1/2%", "9" * 30],
+    [
+        "0",
+        "-1",
+        "abc",
+        "0%",
+        "-5%",
+        "%",
+        "",
+        "1,,2",
+        "1e3",
+        "nan%",
+        "inf%",
+        "1.5",
+        "1/2%",
+        "9" * 31,
+        "1e99999999%",
+        "1e99999%",
+        "1_000",
+        "٣",
+        "1.%",
+        "+1",
+        "0.0%",
+    ],
 )
 def test_bad_capacity(capsys, capacity):
     assert "capacity" in refused(capsys, "ratio", SMALL, "--capacity=" + capacity)
@@ -168,6 +190,14 @@ def test_a_capacity_larger_than_everything_is_fine(capsys):
     assert found["runs"][0]["opt"]["misses"] == 5
     assert {policy["misses"] for policy in found["runs"][0]["policies"]} == {5}
     assert found["runs"][0]["W"] == 1
+    assert found["runs"][0]["capacity"] == 4_000_000_000
+
+
+def test_an_absurd_capacity_costs_no_memory(capsys):
+    huge = "1000000000000000000%"
+    found = json.loads(ok(capsys, "ratio", SMALL, "--capacity", huge, "--policies", "all", "--json", "-"))
+    assert {policy["misses"] for policy in found["runs"][0]["policies"]} == {5}
+    assert json.loads(ok(capsys, "opt", SMALL, "--capacity", huge, "--json", "-"))["value"] == 5
 
 
 @pytest.mark.parametrize(
@@ -202,6 +232,16 @@ def test_a_capacity_larger_than_everything_is_fine(capsys):
         (["workload", "cyclic", "-o", "x.jsonl", "--format", "mooncak"], "mooncake"),
         (["sweep", "nowhere.toml"], "nowhere.toml"),
         (["nonsense"], "nonsense"),
+        (["ratio", "x" * 300, "--capacity", "2"], "xxx"),
+        (["ratio", "zipf:seed=-1", "--capacity", "2"], "zipf"),
+        (["ratio", "gsp:output=1" + "0" * 27, "--capacity", "2"], "gsp"),
+        (["ratio", "gsp:block=1" + "0" * 13, "--capacity", "2"], "gsp"),
+        (["ratio", "uniform:tree=99999999999999999999", "--capacity", "2"], "uniform"),
+        (["ratio", "cyclic:prompts=99999999999999999999", "--capacity", "2"], "prompts"),
+        (["ratio", "zipf:exponent=nan", "--capacity", "2"], "exponent"),
+        (["ratio", SMALL, "--capacity", "2", "--plot", "a.svg", "--html", "a.svg"], "named twice"),
+        (["opt", SMALL, "--capacity", "2", "--time-limit", "-1"], "time-limit"),
+        (["opt", SMALL, "--capacity", "2", "--gap", "nan"], "gap"),
         (["ratio", SMALL, "--capacity", "2", "--frobnicate"], "frobnicate"),
     ],
 )
@@ -258,11 +298,66 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_standard_input_and_a_closed_pipe(tmp_path):
+def test_standard_input(tmp_path):
     process = start("ratio", "-", "--capacity", "1", "--policies", "lru", "--json", "-", cwd=tmp_path)
     out, err = process.communicate('{"hash_ids": [1, 2], "timestamp": 0}\n', timeout=60)
     assert process.returncode == 0, err
     assert json.loads(out)["source"] == "<stdin>"
+
+
+def test_an_output_never_overwrites_its_source(capsys, tmp_path):
+    file = tmp_path / "t.jsonl"
+    file.write_text('{"hash_ids": [1, 2], "timestamp": 0}\n')
+    before = file.read_bytes()
+    assert "source" in refused(capsys, "ratio", str(file), "--capacity", "1", "--json", str(file))
+    assert file.read_bytes() == before
+
+
+def test_a_file_name_is_not_mathematics(capsys, tmp_path):
+    file = tmp_path / "a$\\q$_<b>.jsonl"
+    file.write_text('{"hash_ids": [1, 2], "timestamp": 0}\n')
+    page = tmp_path / "p.html"
+    ok(capsys, "ratio", str(file), "--capacity", "1", "--policies", "lru", "--html", str(page))
+    text = page.read_text()
+    assert "<b>" not in text
+    assert "<script" not in text
+
+
+def test_no_arguments_show_the_help(capsys):
+    assert "Usage: kvtheory" in ok(capsys)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+def test_a_full_device_and_a_reader_that_leaves(tmp_path):
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    command = [sys.executable, "-m", "kvtheory", "policies"]
+    with Path("/dev/full").open("w") as full:
+        streams = {"stdout": full, "stderr": subprocess.PIPE, "text": True}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, **streams)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    shell = f"{sys.executable} -m kvtheory policies | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("0", "")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="needs another user to become")
+def test_an_install_that_cannot_be_written_to_still_runs(tmp_path):
+    source = Path(__file__).parents[1]
+    if not os.access(sys.executable, os.X_OK) or not _readable_by_all(Path(sys.executable).resolve()):
+        pytest.skip("this interpreter is closed to other users")
+    code = "import os; os.setgid(65534); os.setuid(65534); from kvtheory.cli import run; "
+    code += "raise SystemExit(run(['ratio', 'cyclic', '--capacity', '4', '--policies', 'lru']))"
+    environment = {"HOME": "/nonexistent", "PATH": os.environ["PATH"], "PYTHONPATH": str(source)}
+    command = [sys.executable, "-c", code]
+    streams = {"capture_output": True, "text": True}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, **streams)
+    assert done.returncode == 0, done.stderr
+    assert "ratio to OPT" in done.stdout
+
+
+def _readable_by_all(file: Path) -> bool:
+    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in file.parents)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")

@@ -42,6 +42,11 @@ def test_a_sweep_is_its_ratio_runs_in_order(plan, capsys):
         assert (a["name"], a["misses"], a["ci95"]) == (b["name"], b["misses"], b["ci95"])
 
 
+def test_no_processes_are_refused(plan, capsys):
+    assert run(["sweep", str(plan), "--jobs", "0"]) == 2
+    assert "jobs" in capsys.readouterr().err
+
+
 def test_resume_computes_only_what_is_missing(plan):
     first = run_sweep(read_plan(plan), jobs=2)
     cells = sorted((plan.parent / "out" / "cells").iterdir())
@@ -76,6 +81,11 @@ def _without_seconds(text):
         (("sources = [", "sources = [3,"), "sources"),
         (("output =", "output"), "plan.toml"),
         (("seeds = 2", 'measure = "bytes"'), "measure"),
+        (("seeds = 2", "seeds = 0"), "plan.toml: field 'seeds'"),
+        (("seeds = 2", "warmup = 1"), "plan.toml: field 'warmup'"),
+        (("seeds = 2", 'on_conflict = "x"'), "plan.toml: field 'on_conflict'"),
+        (('capacity = "3,50%"', 'capacity = "3,3"'), "twice"),
+        (('output = "out"', 'output = "a\\u0000b"'), "output"),
     ],
 )
 def test_bad_plans(plan, capsys, change, says):

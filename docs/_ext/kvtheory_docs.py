@@ -36,6 +36,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.errors import ExtensionError
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
@@ -78,7 +79,7 @@ def list_table(header: list[str], rows: list[list[str]], widths: str = "auto") -
 
 
 def generate(app: Sphinx) -> None:
-    """Write docs/generated: one page per policy, their index, and the workloads."""
+    """Write docs/generated: one page per policy, their index, the workloads, and the figures."""
     folder = Path(app.srcdir) / "generated"
     known = dict(sorted(policies().items()))
     pages = {f"policies/{name}.rst": policy_page(name, policy, folder) for name, policy in known.items()}
@@ -89,6 +90,11 @@ def generate(app: Sphinx) -> None:
     for file in (folder / "policies").glob("*.rst"):
         if f"policies/{file.name}" not in pages:
             file.unlink()
+    for script in sorted((Path(app.srcdir) / "figures").glob("*.py")):
+        command = [sys.executable, str(script), str(folder / "figures")]
+        code, _, errors = execute(command, Path(app.srcdir))
+        if code:
+            raise ExtensionError(f"{script.name} ended with {code}: {errors}")
 
 
 def policy_index(known: dict[str, type[Policy]]) -> str:

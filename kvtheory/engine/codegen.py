@@ -16,36 +16,18 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numba
 
+from kvtheory._numba import cache_dir
 from kvtheory.errors import PolicyError
 from kvtheory.policy import Policy, Trait
 
 HOOKS = ("on_access", "on_insert", "on_evict")
 NO_HOOK = "def {name}(s, v, t):\n    pass"
-
-
-def cache_dir() -> Path:
-    """Where generated kernels live: `KVTHEORY_CACHE_DIR`, else the user's cache; else a temporary folder."""
-    base = os.environ.get("KVTHEORY_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "kvtheory" / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError:
-        return _throwaway_dir()
-    return folder
-
-
-@cache
-def _throwaway_dir() -> Path:
-    return Path(tempfile.mkdtemp(prefix="kvtheory-kernels-"))
 
 
 def hook_source(hook: Callable[..., Any], name: str) -> str:
@@ -152,7 +134,7 @@ def _load(policy: type[Policy], template: str, traits: Trait) -> ModuleType:
     safe_name = "".join(c if c.isalnum() else "_" for c in policy.name)
     name = f"kvtheory_kernel_{safe_name}_{template}_{digest}"
     file = cache_dir() / f"{name}.py"
-    if not file.exists():
+    if not file.exists() or file.read_text(encoding="utf-8") != source:
         handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(source)

@@ -75,7 +75,7 @@ class ExactEngine:
             known = self._serve(state, v, stretch=False)
             if self._serve(state, v, stretch=True) != known:
                 raise PolicyError(
-                    f"{self.policy.name}: reads more from a column, or from the request index, than ORDER allows"
+                    f"{self.policy.name}: reads more from a column or the request index than ORDER allows"
                 )
             self._served[state, v] = known
         return known
@@ -85,7 +85,8 @@ class ExactEngine:
         return sum(1 << v - 1 for v, label in enumerate(state) if label[0])
 
     def _serve(self, state: PolicyState, v: int, *, stretch: bool) -> Served:
-        cache, after, misses = self._cache, {}, 0
+        cache, misses = self._cache, 0
+        after: dict[PolicyState, Fraction] = {}
         script: list[int] | None = []
         while script is not None:
             self._place(state, stretch)
@@ -137,7 +138,9 @@ class ExactEngine:
         for i, (name, column) in enumerate(self.policy.columns.items()):
             if column.order:
                 columns[i] = [ranks[value] for value in columns[i]]
-            elif not all(column.low <= value <= column.high for value in columns[i]):  # type: ignore[operator]
+                continue
+            values = [columns[i][v] for v in cache.cached]
+            if min(values) < (column.low or 0) or max(values) > (column.high or 0):
                 raise PolicyError(f"{self.policy.name}: column '{name}' left its declared range")
         if self.phases:
             columns.append(cache.columns.marked)

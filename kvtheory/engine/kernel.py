@@ -75,6 +75,7 @@ def prepare(
 ) -> Callable[[], Replay]:
     """The replay as a call that does nothing else: what is timed. Arguments as :func:`replay`."""
     traits = policy.traits if traits is None else traits
+    capacity = min(capacity, trace.tree.n + 1)  # room beyond the tree changes nothing, and costs memory
     hit = np.empty(len(trace), dtype=np.int32)
     log = np.empty(trace.accesses if victims else 0, dtype=np.int32)
     if Trait.RECENCY in traits:

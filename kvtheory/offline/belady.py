@@ -56,6 +56,7 @@ def belady(trace: Trace, capacity: int, *, bypass: bool = False, witness: bool =
         InputError: if a path is longer than the capacity.
     """
     trace.require_fits(capacity)
+    capacity = min(capacity, trace.tree.n + 1)
     runs = runs_of(trace)
     hit = np.empty(len(trace), dtype=np.int32)
     victims = np.empty(trace.accesses if witness else 0, dtype=np.int32)

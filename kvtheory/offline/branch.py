@@ -10,19 +10,20 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from kvtheory.model import LongArray
-from kvtheory.offline.gomory import gomory_rows
+from kvtheory.offline.gomory import gomory_rows, zero_half_rows
 from kvtheory.offline.program import FloatArray, IntegerProgram, Rows
 from kvtheory.offline.relaxation import Relaxation
 
 WHOLE = 1e-6
 DENOMINATOR = 1 << 20
 CUT_ROUNDS = 60
+FEW_CUTS = 20
 
 Separate = Callable[[FloatArray], Rows]
 Propagate = Callable[[LongArray, LongArray], bool]
@@ -106,23 +107,36 @@ class Search:
         self.point, self.dual, self.bound = relaxed
 
     def cut(self, value: int, deadline: float, strengthen: Separate) -> None:
-        """Add Gomory cuts to the root while they raise its bound and it does not close `value`."""
-        stalled = 0
+        """Add zero-half and Gomory cuts to the root while they raise its bound below `value`."""
+        stalled, first = 0, self.bound
+        kept = len(self.program.rows)
         for _ in range(CUT_ROUNDS):
-            if self.point is None or stalled >= 4 or time.perf_counter() >= deadline:
-                return
+            if self.point is None or stalled >= 3 or time.perf_counter() >= deadline:
+                break
             if self.program.round_up(self.bound) >= value:
-                return
-            rows = gomory_rows(self.relaxation, self.point, self.high)
+                break
+            rows = zero_half_rows(self.relaxation, self.point, self.high)
+            if len(rows) < FEW_CUTS:
+                rows += gomory_rows(self.relaxation, self.point, self.high)
             if not len(rows):
-                return
+                break
             self.relaxation.add(rows)
             before = self.bound
             point, dual, bound = self._relax(self.low, self.high, deadline, 4, before, separate=strengthen)
             if point is None:
-                return
+                break
             self.point, self.dual, self.bound = point, dual, bound
-            stalled = stalled + 1 if bound - before < (value - before) / 100 else 0
+            stalled = stalled + 1 if 50 * (bound - before) < bound - first else 0
+        self._purge(kept)
+
+    def _purge(self, kept: int) -> None:
+        """Drop the rows after the first `kept` that have no part in the root's bound."""
+        rows = self.program.rows
+        needed = np.arange(len(rows)) < kept
+        needed[: self.dual.size] |= np.abs(self.dual) > WHOLE
+        if not needed.all():
+            self.dual = self._dual()[needed]
+            self.relaxation = Relaxation(replace(self.program, rows=rows.only(needed)))
 
     def fix_by_reduced_cost(self, value: int) -> int:
         """Fix columns whose change would cost more than `value`; returns how many."""

@@ -30,6 +30,8 @@ from kvtheory.offline.result import GAP, LIMIT, Number, Solution, conclude
 from kvtheory.offline.rounding import rounded_schedules
 
 OBJECTIVES = ("total", "latency")
+LARGEST = 100_000_000  # nodes x requests: closure is looked at request by request
+DIVE_SECONDS = 10.0
 PULP_SECONDS = 1e-5  # per matrix entry: what PuLP takes to build its model
 DIFFERENCED = 20_000  # intervals of a nested problem from which consecutive capacity rows are subtracted
 
@@ -60,8 +62,8 @@ def solve_ilp(
         gap: stop when (value - bound) / value is at most this; the status is then `gap`.
 
     Raises:
-        InputError: if a path does not fit, a cost or size is negative, not exact, or below its hit cost, or
-            the objective, the time limit or the gap makes no sense.
+        InputError: if the instance is too large, a path does not fit, a cost or size is negative, not exact,
+            or below its hit cost, or the objective, the time limit or the gap makes no sense.
     """
     began = time.perf_counter()
     if objective not in OBJECTIVES:
@@ -71,6 +73,10 @@ def solve_ilp(
     factor, problem, prices = prepared(
         trace, capacity, cost, hit_cost, size, bypass, merge=objective == "total"
     )
+    entries = len(problem.nodes) * len(trace)
+    if entries > LARGEST and not (problem.nested and objective == "total"):
+        message = f"{len(problem.nodes) - 1} nodes and {len(trace)} requests are too many for costs that grow"
+        raise InputError(f"{message} with depth, sizes or latency: use flow, which bounds it", field="method")
     solver = _Eviction(problem, prices, size, objective)
     solver.solve(deadline, gap)
     seen = replayed(problem, solver.victims, prices, size)
@@ -164,11 +170,14 @@ class _Eviction:
         self._settle(search)
         if self._done(deadline, gap):
             return
+        full = search.program.adding(self._closure_rows()) if not problem.nested else search.program
+        self._dive(search, full, deadline)
+        if self._done(deadline, gap):
+            return
         search.fix_by_reduced_cost(self.value)
         search.propagate(search.low, search.high)
         left = deadline - time.perf_counter()
         start = self._start(program, search.low, search.high)
-        full = search.program.adding(self._closure_rows()) if not problem.nested else search.program
         if left > full.rows.row.size * PULP_SECONDS:
             limit = None if left == inf else left / 2
             claim = solve_pulp(full, low=search.low, high=search.high, start=start, time_limit=limit, gap=gap)
@@ -181,6 +190,19 @@ class _Eviction:
         if found.point is not None:
             self.offer_point(found.point)
         self.bound = max(self.bound, found.bound)
+
+    def _dive(self, search: Search, full: IntegerProgram, deadline: float) -> None:
+        """Ask PuLP for the best point that agrees with the relaxation wherever that is whole."""
+        left = deadline - time.perf_counter()
+        if search.point is None or left <= full.rows.row.size * PULP_SECONDS:
+            return
+        low, high = search.low.copy(), search.high.copy()
+        rounded = np.rint(search.point).astype(np.int64)
+        settled = np.abs(search.point - rounded) < 1e-6
+        low[settled] = high[settled] = np.clip(rounded, low, high)[settled]
+        claim = solve_pulp(full, low=low, high=high, time_limit=min(DIVE_SECONDS, left / 4))
+        if claim.point is not None:
+            self.offer_point(claim.point)
 
     def _settle(self, search: Search) -> None:
         self.bound = max(self.bound, search.program.round_up(search.bound))

@@ -1,10 +1,10 @@
 """The joint optimum of routing and eviction: makespan, total cost, or worst latency [Wu2026]_.
 
-Cost of request q on a worker that caches h of its nodes: alpha_cached * h + alpha_miss * (|q| - h) +
-output. Two exact methods: `search` (:mod:`kvtheory.offline.routing_search`), depth first over routings with
-every worker's eviction solved exactly, all in integers; and `ilp`, an integer program in interval form
-through PuLP and HiGHS whose bound is proved by branch and bound with exact duals. `auto` is the search,
-which is faster wherever we measured.
+Cost of request q on a worker that caches h of its nodes: alpha_cached * h + alpha_miss * (|q| - h) + output.
+Two exact methods: `search` (:mod:`kvtheory.offline.routing_search`), depth first over routings with every
+worker's eviction solved exactly, all in integers; and `ilp`, an integer program in interval form through PuLP
+and HiGHS whose bound is proved by branch and bound with exact duals. The search wins up to two dozen
+requests, the program beyond: `auto` searches for five seconds and then turns to the program.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from kvtheory.offline.worker_costs import Routing, latency_states, shrunk
 
 OBJECTIVES = ("makespan", "total", "latency")
 METHODS = ("auto", "search", "ilp")
+SEARCH_SECONDS = 5.0  # how long `auto` searches before it turns to the integer program
 
 
 def solve_routing(
@@ -82,11 +83,16 @@ def solve_routing(
     if method not in METHODS:
         raise InputError(f"{method!r} is not one of {', '.join(METHODS)}", field="method")
     search = RoutingSearch(routing)
-    if method == "ilp":
-        assigned, bound = _by_ilp(routing, search, deadline, gap)
-    else:
-        found = search.run(deadline, gap)
-        assigned, bound = found.workers, found.bound
+    assigned, name = search.improve(search.greedy(), deadline), "ilp"
+    bound = search.lower_bound([0] * workers, 0)
+    if method != "ilp":
+        both = method == "auto" and routing.objective != "latency"
+        found = search.run(min(deadline, began + SEARCH_SECONDS) if both else deadline, gap, assigned)
+        assigned, bound, name = found.workers, found.bound, "search"
+        method = "ilp" if both and _open(search.value(assigned), bound, gap) else method
+    if method == "ilp" and time.perf_counter() < deadline:
+        assigned, proved = _by_ilp(routing, search, assigned, deadline, gap)
+        bound, name = max(bound, proved), "ilp"
     victims = routing_victims(routing, assigned)
     seen = replayed_routing(routing, assigned, victims)
     value = measure(routing, seen)
@@ -94,13 +100,13 @@ def solve_routing(
         raise VerificationError(
             f"the replayed routing costs {value}, the search said {search.value(assigned)}"
         )
-    close = gap > 0 and value - bound <= gap * value
+    close = gap > 0 and not _open(value, bound, gap)
     return conclude(
         Fraction(value) / factor,
         Fraction(bound) / factor,
         seen.misses + _cut_nodes(trace, routing.trace),
         victims,
-        method="ilp" if method == "ilp" else "search",
+        method=name,
         seconds=time.perf_counter() - began,
         otherwise=GAP if close else LIMIT,
         workers=assigned,
@@ -241,12 +247,17 @@ def _latency_victims(routing: Routing, served: tuple[int, ...]) -> list[list[int
     return steps[::-1]
 
 
-def _by_ilp(routing: Routing, search: RoutingSearch, deadline: float, gap: float) -> tuple[list[int], int]:
+def _open(value: int, bound: int, gap: float) -> bool:
+    return value - bound > gap * value
+
+
+def _by_ilp(
+    routing: Routing, search: RoutingSearch, best: list[int], deadline: float, gap: float
+) -> tuple[list[int], int]:
     """PuLP's best routing, and a bound proved by branch and bound on the same program."""
     if routing.objective == "latency":
         raise InputError("worst latency is solved by search only", field="method")
     model = RoutingProgram(routing)
-    best = search.improve(search.greedy(), deadline)
     value = search.value(best)
     root = search.lower_bound([0] * routing.workers, 0)
     proof = Search(model.program, _no_rows, _no_change, model.weight, model.accept(search))

@@ -63,6 +63,18 @@ class Rows:
             np.concatenate([self.equal, other.equal]),
         )
 
+    def only(self, needed: npt.NDArray[np.bool_]) -> Rows:
+        """The rows that are needed, renumbered."""
+        number = np.cumsum(needed) - 1
+        entries = needed[self.row]
+        return Rows(
+            number[self.row[entries]],
+            self.column[entries],
+            self.value[entries],
+            self.rhs[needed],
+            self.equal[needed],
+        )
+
 
 @dataclass(frozen=True)
 class IntegerProgram:

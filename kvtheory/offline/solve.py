@@ -86,6 +86,9 @@ def solve(
         InputError: if the instance is too large for the method, or the costs are wrong.
         VerificationError: if a witness does not replay to its value: a fault of ours.
     """
+    from kvtheory.offline.eviction_ilp import check_limits
+
+    check_limits(time_limit, gap)
     served, cut_requests = trace.cut(capacity)
     costs = None if cost == "unit" else node_costs(trace.tree, cost)
     if method == "flow":

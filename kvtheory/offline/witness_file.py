@@ -30,6 +30,7 @@ from kvtheory.offline.witness import replay_schedule
 
 SCHEMA = "kvtheory-witness/1"
 LONGEST_NUMBER = 1000
+LONGEST_LINE = 1 << 28
 FIELDS = ("schema", "capacity", "bypass", "parents", "cost", "requests", "value", "misses")
 
 
@@ -171,7 +172,10 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object of every line."""
     try:
         with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
+            lines = iter(lambda: stream.readline(LONGEST_LINE + 1), "")
+            for number, line in enumerate(lines, start=1):
+                if len(line) > LONGEST_LINE:
+                    raise InputError("a line of over 2**28 characters", file=str(path), line=number)
                 try:
                     found = json.loads(line)
                 except (ValueError, RecursionError):

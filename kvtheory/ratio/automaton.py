@@ -7,18 +7,23 @@ transition, because the rest of the game (OPT's work function) has to be turned 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from kvtheory.engine.exact import AgeNeeded, ExactEngine, PolicyState
-from kvtheory.errors import InputError
-from kvtheory.model import IntArray
+from kvtheory.engine.steps import CompiledSteps
+from kvtheory.errors import InputError, PolicyError
+from kvtheory.model import IntArray, LongArray
 from kvtheory.policy import Policy
 from kvtheory.ratio.instance import Instance
-from kvtheory.ratio.symmetry import Permutation, Symmetry
+from kvtheory.ratio.symmetry import Permutation, Symmetry, moved
 
 UNEXPLORED = -1
+SYMMETRY_PROBES = 100
+INTERPRETED, BATCH = 2000, 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,37 +34,54 @@ class Automaton:
         instance: the game.
         policy: the policy's name.
         next: int32, shape (P, R): the state after request r, -1 where the budget ended.
-        cost: int32, shape (P, R): misses.
+        cost: int64, shape (P, R): misses.
         turn: int32, shape (P, R): which of `turns` was applied after the request.
         turns: permutations of the nodes; the first is the identity.
         symmetry: int32, shape (P,): which of `stabilisers` keeps the state.
         stabilisers: generators of groups of permutations; the first is the trivial group.
         orbit: how many states of the concrete tree each state stands for.
-        states: the representatives themselves.
+        number: the number of every representative.
         symmetries: the group.
         engine: what made them.
+        scale: costs are counted in units of 1/scale: 1.
     """
 
     instance: Instance
     policy: str
     next: IntArray
-    cost: IntArray
+    cost: LongArray
     turn: IntArray
     turns: tuple[Permutation, ...]
     symmetry: IntArray
     stabilisers: tuple[tuple[Permutation, ...], ...]
     orbit: tuple[int, ...]
-    states: tuple[PolicyState, ...]
+    number: dict[PolicyState, int]
     symmetries: Symmetry
     engine: ExactEngine = field(repr=False)
+    scale: int = 1
 
     def __len__(self) -> int:
         return len(self.next)
 
     @property
-    def closed(self) -> bool:
+    def complete(self) -> bool:
         """Whether every state was explored."""
         return bool((self.next != UNEXPLORED).all())
+
+    @property
+    def start(self) -> PolicyState:
+        """The empty cache."""
+        return self.engine.start
+
+    def serve(self, state: PolicyState, v: int) -> PolicyState:
+        """The state of the concrete tree after a request for node `v`."""
+        _, ((reached, _),) = self.engine.serve(state, v)
+        return reached
+
+    def locate(self, state: PolicyState) -> tuple[int, Permutation]:
+        """The number of a concrete state (-1: unexplored), and the permutation to its representative."""
+        representative, image = self.symmetries.canonical(state)
+        return self.number.get(representative, UNEXPLORED), image
 
 
 def policy_automaton(
@@ -94,47 +116,91 @@ def _explore(instance: Instance, group: Symmetry, engine: ExactEngine, budget: i
     nexts: list[list[int]] = []
     costs: list[list[int]] = []
     turned: list[list[int]] = []
-    requests = len(instance.requestable)
-    for state in states:
-        row, paid, by = [UNEXPLORED] * requests, [0] * requests, [0] * requests
-        for r, v in enumerate(instance.requestable):
-            paid[r], ((reached, _),) = engine.serve(state, v)
-            reached, image = group.canonical(reached)
-            to = number.get(reached)
-            if to is None:
-                if len(states) >= budget:
-                    continue
-                to = number[reached] = len(states)
-                states.append(reached)
-            row[r], by[r] = to, turns.setdefault(image, len(turns))
+    requests, probes = len(instance.requestable), SYMMETRY_PROBES
+    found: dict[PolicyState, tuple[int, int]] = {}
+    served = _served(instance, engine, states)
+    while len(nexts) < len(states):
+        row, by = [UNEXPLORED] * requests, [0] * requests
+        paid, after = next(served)
+        for r, concrete in enumerate(after):
+            if concrete not in found:
+                reached, image = group.canonical(concrete)
+                if image != group.identity and probes:
+                    probes -= 1
+                    require_symmetric(engine, concrete, image, instance.requestable)
+                to = number.get(reached)
+                if to is None:
+                    if len(states) >= budget:
+                        continue
+                    to = number[reached] = len(states)
+                    states.append(reached)
+                found[concrete] = to, turns.setdefault(image, len(turns))
+            row[r], by[r] = found[concrete]
         nexts.append(row)
         costs.append(paid)
         turned.append(by)
     kept = [group.stabiliser(state) for state in states]
+    for state, (_, generators) in zip(states[:SYMMETRY_PROBES], kept, strict=False):
+        for generator in generators:
+            require_symmetric(engine, state, generator, instance.requestable)
     stabilisers: dict[tuple[Permutation, ...], int] = {(): 0}
     symmetry = [stabilisers.setdefault(generators, len(stabilisers)) for _, generators in kept]
     return Automaton(
         instance=instance,
         policy=engine.policy.name,
         next=np.array(nexts, dtype=np.int32),
-        cost=np.array(costs, dtype=np.int32),
+        cost=np.array(costs, dtype=np.int64),
         turn=np.array(turned, dtype=np.int32),
         turns=tuple(turns),
         symmetry=np.array(symmetry, dtype=np.int32),
         stabilisers=tuple(stabilisers),
         orbit=tuple(group.order // order for order, _ in kept),
-        states=tuple(states),
+        number=number,
         symmetries=group,
         engine=engine,
     )
 
 
-def minimised(automaton: Automaton) -> tuple[Automaton, IntArray]:
+def _served(
+    instance: Instance, engine: ExactEngine, states: list[PolicyState]
+) -> Iterator[tuple[list[int], list[PolicyState]]]:
+    """Misses and states after every request, for each of `states` in turn; more are added meanwhile.
+
+    Compiled once there are many states: for few, that would take longer than it saves.
+    """
+    for state in states:
+        if len(states) > INTERPRETED:
+            break
+        outcomes = [engine.serve(state, v) for v in instance.requestable]
+        yield [misses for misses, _ in outcomes], [after for _, ((after, _),) in outcomes]
+    else:
+        return
+    at = states.index(state)
+    compiled = CompiledSteps(instance.tree, instance.capacity, engine)
+    requests = np.array(instance.requestable, dtype=np.int32)
+    while at < len(states):
+        batch = states[at : at + BATCH]
+        after, cost = compiled.serve(batch, requests)
+        for labels, paid in zip(after.tolist(), cost.tolist(), strict=True):
+            yield paid, [tuple(map(tuple, reached)) for reached in labels]
+        at += len(batch)
+
+
+def require_symmetric(
+    engine: ExactEngine, state: PolicyState, image: Permutation, requestable: tuple[int, ...]
+) -> None:
+    """Raise PolicyError unless requests commute with a permutation of the nodes."""
+    for v in requestable:
+        misses, outcomes = engine.serve(state, v)
+        expected = misses, sorted((moved(after, image), chance) for after, chance in outcomes)
+        if engine.serve(moved(state, image), image[v]) != expected:
+            raise PolicyError(f"{engine.policy.name}: treats symmetric nodes differently: does it read ids?")
+
+
+def minimised(automaton: Automaton) -> Automaton:
     """Merge states that cost the same under every sequence of requests, by partition refinement (Moore).
 
-    Returns:
-        The smaller automaton, its states in the order of their first members, and the class of each state,
-        int32, shape (P,).
+    The smaller automaton lists its states in the order of their first members.
     """
     signature = np.concatenate([automaton.cost, automaton.turn], axis=1)
     label = _classes(signature)
@@ -145,19 +211,18 @@ def minimised(automaton: Automaton) -> tuple[Automaton, IntArray]:
             break
         label = finer
     first = np.unique(label, return_index=True)[1]
-    smaller = replace(
+    return replace(
         automaton,
         next=below[first].astype(np.int32),
         cost=automaton.cost[first],
         turn=automaton.turn[first],
         symmetry=automaton.symmetry[first],
         orbit=tuple(automaton.orbit[i] for i in first),
-        states=tuple(automaton.states[i] for i in first),
+        number={state: int(label[i]) for state, i in automaton.number.items()},
     )
-    return smaller, label
 
 
-def _classes(rows: IntArray) -> IntArray:
+def _classes(rows: Any) -> IntArray:
     """Equal rows get equal numbers, in the order of first appearance."""
     _, first, label = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int32)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from kvtheory.errors import InputError
+
+WRITTEN = re.compile(r"(?P<number>-?[0-9]{1,30}(\.[0-9]{1,30})?)(?P<percent>%?)")
 
 
 def parse_capacities(text: str, nodes: int) -> list[int]:
@@ -21,16 +24,16 @@ def parse_capacities(text: str, nodes: int) -> list[int]:
 
 
 def _parse(part: str, nodes: int) -> int:
-    percent = part.endswith("%")
-    number = part[:-1] if percent else part
-    try:
-        if not number or "/" in number or len(number) > 20:
-            raise ValueError
-        value = Fraction(number) if percent else Fraction(int(number))
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"'{part}' is neither a count nor a percentage", field="capacity") from error
+    written = WRITTEN.fullmatch(part)
+    if not written:
+        raise InputError(f"'{part}' is neither a count nor a percentage", field="capacity")
+    value = Fraction(written["number"])
+    if written["percent"]:
+        capacity = max(1, int(value * nodes / 100))
+    elif value.denominator == 1:
+        capacity = int(value)
+    else:
+        raise InputError(f"'{part}' is not a whole count", field="capacity")
     if value <= 0:
         raise InputError(f"'{part}' is not positive", field="capacity")
-    if percent:
-        return max(1, int(value * nodes / 100))
-    return min(int(value), 2**31 - 1)
+    return capacity

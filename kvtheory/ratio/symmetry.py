@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import factorial
 from typing import Any
 
@@ -54,10 +54,7 @@ class Symmetry:
         self._assign(0, 0, keys, image)
         for v in range(self.size):
             image[v] = image[v] or v  # nodes that no requestable path visits
-        moved = list(labels)
-        for v, to in enumerate(image):
-            moved[to] = labels[v]
-        return tuple(moved), tuple(image)
+        return moved(labels, tuple(image)), tuple(image)
 
     def stabiliser(self, labels: Sequence[Any]) -> tuple[int, tuple[Permutation, ...]]:
         """Order of the group that keeps a labelled tree, and permutations that generate it."""
@@ -70,7 +67,7 @@ class Symmetry:
                 for _, same in groupby(ranked, key=lambda u: keys[u]):
                     alike = list(same)
                     order *= factorial(len(alike))
-                    generators += [self._swap(a, b, keys) for a, b in zip(alike, alike[1:], strict=False)]
+                    generators += [self._swap(a, b, keys) for a, b in pairwise(alike)]
         return order, tuple(generators)
 
     @cached_property
@@ -104,12 +101,12 @@ class Symmetry:
                 self._exchange(x, y, keys, image)
 
 
-def inverse(image: Permutation) -> Permutation:
-    """The permutation that undoes another."""
-    back = [0] * len(image)
+def moved(labels: Sequence[Any], image: Permutation) -> tuple[Any, ...]:
+    """Labels of the nodes after a permutation."""
+    after = list(labels)
     for v, to in enumerate(image):
-        back[to] = v
-    return tuple(back)
+        after[to] = labels[v]
+    return tuple(after)
 
 
 def compose(second: Permutation, first: Permutation) -> Permutation:

@@ -66,7 +66,7 @@ def draw(report: RatioReport) -> Figure:
     axes.set_ylim(bottom=0)
     axes.grid(color="0.9")
     axes.legend(frameon=False, ncols=2, fontsize="small")
-    axes.set_title(Path(report.source).name, fontsize="medium")
+    axes.set_title(Path(report.source).name, fontsize="medium", parse_math=False)
     return figure
 
 

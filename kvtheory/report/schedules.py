@@ -40,8 +40,8 @@ def draw_schedules(
 ) -> Figure:
     """One grid per schedule: a row per node (parents above children), a column per request.
 
-    A filled cell is cached after the request, a framed one lies on the requested path, a cross was missed. The
-    cost of each request stands below its column, the total in the title.
+    A filled cell is cached after the request, a framed one lies on the requested path, a cross was
+    missed. The cost of each request stands below its column, the total in the title.
 
     Args:
         trace: few requests, few nodes.

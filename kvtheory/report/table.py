@@ -53,7 +53,7 @@ def heading(report: RatioReport) -> str:
 def notes(report: RatioReport) -> list[str]:
     """What a reader of the numbers must know, one sentence each."""
     said = [
-        f"capacity {run.capacity:,}: requests longer than that: {run.cut_requests:,}; the rest of them is missed"
+        f"capacity {run.capacity:,} is exceeded by {run.cut_requests:,} of the requests; their rest is missed"
         for run in report.runs
         if run.cut_requests
     ]

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from kvtheory import shapes
 from kvtheory.model import PrefixTree, Trace
 from kvtheory.rng import SplitMix64
 
@@ -99,17 +100,17 @@ def requestable(parents: Sequence[int], capacity: int) -> list[int]:
 
 def star(leaves: int) -> Parents:
     """`leaves` children of the root."""
-    return (0,) * leaves
+    return tuple(shapes.star(leaves))
 
 
 def line(nodes: int) -> Parents:
     """One path."""
-    return tuple(range(nodes))
+    return tuple(shapes.path(nodes))
 
 
 def comb(spine: int) -> Parents:
     """A spine with one tooth at each of its nodes; the spine comes first."""
-    return (*range(spine), *range(1, spine + 1))
+    return tuple(shapes.comb(spine))
 
 
 def broom(handle: int, bristles: int) -> Parents:
@@ -124,7 +125,7 @@ def spider(legs: int, length: int) -> Parents:
 
 def binary(levels: int) -> Parents:
     """The complete binary tree with `levels` levels below the root."""
-    return tuple((v - 1) // 2 for v in range(1, (1 << (levels + 1)) - 1))
+    return tuple(shapes.binary(levels))
 
 
 @cache

@@ -22,8 +22,9 @@ from kvtheory.offline.brute import brute
 from kvtheory.offline.closure import Closure
 from kvtheory.offline.eviction_ilp import solve_ilp
 from kvtheory.offline.flow import solve_flow
-from kvtheory.offline.gomory import gomory_rows
+from kvtheory.offline.gomory import gomory_rows, zero_half_rows
 from kvtheory.offline.intervals import intervals_of
+from kvtheory.offline.program import IntegerProgram
 from kvtheory.offline.pulp_solver import Claim, solve_pulp
 from kvtheory.offline.witness import replay_schedule
 from kvtheory.rng import SplitMix64
@@ -264,13 +265,8 @@ def test_a_lying_solver_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_lying_bound_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     trace, capacity, cost = hard()
-    run = Search.run
-
-    def boastful(self, value, deadline, node_limit=None):  # type: ignore[no-untyped-def]
-        found = run(self, value, deadline, node_limit)
-        return replace(found, bound=found.value + 1)
-
-    monkeypatch.setattr(Search, "run", boastful)
+    honest = IntegerProgram.exact_bound
+    monkeypatch.setattr(IntegerProgram, "exact_bound", lambda *a, **k: honest(*a, **k) + 10**6)
     with pytest.raises(VerificationError, match="above a schedule of cost"):
         solve_ilp(trace, capacity, cost=cost)
 
@@ -296,8 +292,8 @@ def test_no_cut_removes_a_closed_schedule() -> None:
         search = Search(program, closure.separate, closure.propagate, np.ones(len(problem)))
         search.root(float("inf"), closure.strengthen)
         if search.point is not None:
-            rows = gomory_rows(search.relaxation, search.point, search.high)
-            search.relaxation.add(rows)
+            for separate in (gomory_rows, zero_half_rows):
+                search.relaxation.add(separate(search.relaxation, search.point, search.high))
         for point in np.ndindex(*([2] * len(problem))):
             x = np.array(point, dtype=np.int64)
             if program.feasible(x) and not len(closure.separate(x.astype(float))):

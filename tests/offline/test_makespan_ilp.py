@@ -162,6 +162,16 @@ def test_three_workers_and_fourteen_requests(seed: int) -> None:
     assert found[0].value == found[1].value
 
 
+def test_auto_turns_to_the_program_and_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace, workers = pressed(14, 3, 1)
+    searched = solve_routing(trace, workers, 4, alpha_cached=1, alpha_miss=20)
+    monkeypatch.setattr(makespan_ilp, "SEARCH_SECONDS", 0.0)
+    turned = solve_routing(trace, workers, 4, alpha_cached=1, alpha_miss=20)
+    assert (searched.method, turned.method) == ("search", "ilp")
+    assert searched.value == turned.value
+    assert turned.optimal
+
+
 def test_affinity_loses_a_factor_of_m() -> None:
     """Longest-prefix affinity sends all to one worker: 9 against 3 (THEORY 13)."""
     trace = Trace.from_parents([0, 1, 2, 1], [2, 3, 1, 3])

@@ -1,0 +1,74 @@
+"""What `kvtheory exact` asks for: an instance from text, and who plays on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from kvtheory.errors import InputError
+from kvtheory.policy import Policy
+from kvtheory.ratio.game import play
+from kvtheory.ratio.instance import Instance
+from kvtheory.registry import lookup, policies
+from kvtheory.shapes import parse_tree
+
+
+class Result(Protocol):
+    """What is known of a ratio; see :class:`kvtheory.ratio.game.ExactRatio`."""
+
+    @property
+    def settled(self) -> bool: ...
+    def to_json(self) -> dict[str, Any]: ...
+
+
+class Solved(Protocol):
+    """A solved instance; :class:`kvtheory.ratio.game.Game` is one."""
+
+    def result(self) -> Result: ...
+    def certificate(self) -> dict[str, Any]: ...
+
+
+BEST: dict[str, Callable[[Instance, int | None], Solved]] = {}
+"""Best possible online algorithms, by the name that `--policy` takes: from an instance and a budget."""
+
+
+def parse_instance(tree: str, capacity: int, requestable: str | None) -> Instance:
+    """The instance of `--tree`, `--capacity` and `--requestable`.
+
+    Args:
+        tree: as :func:`kvtheory.shapes.parse_tree` reads it.
+        capacity: nodes the cache holds.
+        requestable: nodes separated by commas; `terminals` for the leaves of what fits; `all` or None.
+
+    Raises:
+        InputError: if one of them is wrong.
+    """
+    everything = Instance.of(parse_tree(tree), capacity)
+    if requestable is None or requestable == "all":
+        return everything
+    if requestable == "terminals":
+        inner = {everything.parents[v] for v in everything.requestable}
+        return Instance.of(everything.tree, capacity, sorted(set(everything.requestable) - inner))
+    try:
+        nodes = [int(part) for part in requestable.split(",")]
+    except ValueError:
+        raise InputError(
+            f"'{requestable}' is neither a list of nodes nor terminals nor all", field="requestable"
+        ) from None
+    return Instance.of(everything.tree, capacity, nodes)
+
+
+def solve_exact(instance: Instance, name: str, budget: int | None) -> Solved:
+    """Play the game of the policy called `name`, or find the best one.
+
+    Raises:
+        InputError: for an unknown name or a budget that is not positive.
+    """
+    if budget is not None and budget < 1:
+        raise InputError(f"{budget} states: the budget is not positive", field="budget")
+    if name in BEST:
+        return BEST[name](instance, budget)
+    known: dict[str, type[Policy]] = policies()
+    if name not in known:
+        lookup({**known, **BEST}, name, "policy")
+    return play(instance, known[name], budget=budget)

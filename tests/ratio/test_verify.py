@@ -1,0 +1,255 @@
+"""The verifier: altered certificates are rejected, malformed ones refused, and nothing crashes it."""
+
+import ast
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvtheory.certificate import certificate, sign
+from kvtheory.ratio.game import play
+from kvtheory.ratio.instance import Instance
+from kvtheory.registry import policies
+from kvtheory.shapes import parse_tree
+from kvtheory.testing.probes import AllTied
+from proofs_check import verify as module
+from proofs_check.verify import Malformed, Rejected, load, verify
+
+
+def proof(tree, capacity, policy, **options):
+    return certificate(play(Instance.of(parse_tree(tree), capacity), policy, **options))
+
+
+HONEST = {
+    "lru": proof("star:3", 2, policies()["lru"]),
+    "fifo": proof("0,0,1,0", 2, policies()["fifo"]),
+    "marking": proof("star:4", 3, policies()["marking"]),
+    "mru": proof("star:3", 2, policies()["mru"]),
+    "rlt": proof("star:4", 2, policies()["rlt"]),
+    "lower": proof("star:4", 3, policies()["lru"], budget=40),
+    "table": proof("star:3", 2, AllTied),
+}
+
+
+def copy(certificate):
+    return json.loads(json.dumps(certificate))
+
+
+def verdict(certificate):
+    try:
+        verify(certificate)
+    except (Malformed, Rejected) as error:
+        return type(error).__name__
+    return "accepted"
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_certificates(name):
+    assert verdict(HONEST[name]) == "accepted"
+
+
+def leaves(value, path=()):
+    """Every place that holds no other: (path, value)."""
+    if isinstance(value, dict):
+        for key in value:
+            yield from leaves(value[key], (*path, key))
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from leaves(inner, (*path, i))
+    else:
+        yield path, value
+
+
+def put(certificate, path, value):
+    at = certificate
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+
+
+def variants(value):
+    """Other values of the same kind."""
+    if isinstance(value, int):
+        return [value + 1, value - 1, 0, 1 << 40]
+    if isinstance(value, str) and "/" in value and value.replace("/", "").isdigit():
+        x = Fraction(value)
+        return [f"{y.numerator}/{y.denominator}" for y in (x + 1, x - 1, x + Fraction(1, 7), x / 2)]
+    if value is None:
+        return [{}, [], 0]
+    return ["lru", "fifo", "rlt", "inf", "lower", "upper", "exact", ""]
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_one_altered_value_is_rejected(name):
+    """The digest sees any change of any field."""
+    for path, value in leaves(HONEST[name]):
+        for other in variants(value):
+            if other != value:
+                forged = copy(HONEST[name])
+                put(forged, path, other)
+                assert verdict(forged) != "accepted", (path, value, other)
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_a_forger_who_signs_again_proves_nothing_false(name):
+    """With the digest made good, a changed claim is rejected; what still passes is still a proof.
+
+    The instance, policy and claim are the statement: another statement must be true to pass. A potential or
+    the way to the cycle may be changed within what the inequalities allow. A table is its own statement.
+    """
+    honest = HONEST[name]
+    for path, value in leaves(honest):
+        for other in variants(value):
+            if other == value or path[0] in ("digest", "schema"):
+                continue
+            forged = copy(honest)
+            put(forged, path, other)
+            if verdict(sign(forged)) != "accepted":
+                continue
+            assert path[0] != "claim"
+            if path[0] in ("instance", "policy") and name != "table":
+                assert solved_again(forged) == forged["claim"]["ratio"], (path, value, other)
+
+
+def solved_again(forged):
+    """The ratio that the solver finds for a forged statement."""
+    parents = ",".join(map(str, forged["instance"]["parents"]))
+    game = Instance.of(parse_tree(parents), forged["instance"]["capacity"], forged["instance"]["requestable"])
+    result = play(game, policies()[forged["policy"]]).result().to_json()
+    return result["lower"]
+
+
+def test_every_potential_counts():
+    """A potential lowered anywhere on the tight cycle, or far enough anywhere else, breaks an edge."""
+    for name in ("lru", "fifo", "marking", "rlt"):
+        for i, value in enumerate(HONEST[name]["upper"]["potentials"]):
+            for other in (Fraction(value) - 100, Fraction(value) + 100):
+                forged = copy(HONEST[name])
+                forged["upper"]["potentials"][i] = f"{other.numerator}/{other.denominator}"
+                if i or other < Fraction(value):  # nothing leads back to the empty cache
+                    assert verdict(sign(forged)) == "Rejected"
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda c: c["claim"].update(ratio="3/2"),
+        lambda c: c["claim"].update(ratio="3/1"),
+        lambda c: c["claim"].update(ratio="inf"),
+        lambda c: c["claim"].update(kind="upper"),
+        lambda c: c["claim"].update(kind="lower"),
+        lambda c: c["lower"]["cycle"].pop(),
+        lambda c: c["lower"]["cycle"].append(1),
+        lambda c: c["lower"]["prefix"].pop(),
+        lambda c: c["lower"].update(cycle=[]),
+        lambda c: c["upper"]["potentials"].pop(),
+        lambda c: c["upper"]["potentials"].append("0/1"),
+        lambda c: c["upper"]["potentials"].reverse(),
+        lambda c: c.update(policy="fifo2"),
+        lambda c: c.update(policy="mru"),
+        lambda c: c.update(policy="random"),
+        lambda c: c.update(automaton={"next": [[0, 0, 0]], "cost": [["0/1", "0/1", "0/1"]]}),
+        lambda c: c["instance"].update(parents=[0, 0, 1]),
+        lambda c: c["instance"].update(parents=[0, 0]),
+        lambda c: c["instance"].update(capacity=1),
+        lambda c: c["instance"].update(capacity=3),
+        lambda c: c["instance"].update(requestable=[1, 2]),
+        lambda c: c.update(lower=None),
+        lambda c: c.update(upper=None),
+        lambda c: c.update(lower=None, upper=None),
+    ],
+)
+def test_a_signed_lie_is_rejected(forge):
+    forged = copy(HONEST["lru"])
+    forge(forged)
+    assert verdict(sign(forged)) != "accepted"
+
+
+def test_a_potential_for_a_position_that_is_not_reached_is_rejected():
+    for name in ("lru", "rlt"):
+        forged = copy(HONEST[name])
+        forged["upper"]["potentials"] += ["0/1"] * 5
+        assert verdict(sign(forged)) == "Rejected"
+
+
+def test_an_upper_claim_alone():
+    claim = copy(HONEST["lru"])
+    claim["claim"]["kind"], claim["lower"] = "upper", None
+    assert verdict(sign(claim)) == "accepted"
+    claim["claim"]["ratio"] = "5/2"  # weaker, and true
+    assert verdict(sign(claim)) == "accepted"
+    claim["claim"]["ratio"] = "3/2"
+    assert verdict(sign(claim)) == "Rejected"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "1.5",
+        "NaN",
+        '{"schema": "kvtheory-certificate/1"}',
+        '{"a": 1, "a": 2}',
+        "[" * 100_000,
+        '{"schema": 1e999}',
+        "\x00",
+    ],
+)
+def test_what_is_no_certificate(text):
+    with pytest.raises(Malformed):
+        verify(load(text))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["1/1", "0/1", "1/0"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_the_verifier_never_crashes(data):
+    """Any value in any place, signed again: accepted only where it changes nothing that is claimed."""
+    name = data.draw(st.sampled_from(sorted(HONEST)))
+    forged = copy(HONEST[name])
+    places = [path for path, _ in leaves(forged)]
+    path = data.draw(st.sampled_from(places))
+    put(forged, path[: data.draw(st.integers(1, len(path)))], data.draw(json_values))
+    verdict(sign(forged))
+    verdict(forged)
+
+
+def test_it_imports_the_standard_library_alone():
+    source = Path(module.__file__).read_text()
+    imported = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(node.module.split(".")[0])
+    assert imported <= sys.stdlib_module_names
+    assert len(source.splitlines()) <= 420
+
+
+def test_it_runs_without_anything_installed(tmp_path):
+    file = tmp_path / "c.json"
+    file.write_text(json.dumps(HONEST["rlt"]))
+    command = [sys.executable, "-I", "-S", module.__file__]
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["claim"] == "exact 2/1"
+    file.write_text("{}")
+    refused = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    file.write_text(json.dumps({**HONEST["rlt"], "digest": "0" * 64}))
+    assert subprocess.run([*command, str(file)], capture_output=True, check=False).returncode == 1
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 2
