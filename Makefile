@@ -35,13 +35,19 @@ docs: env
 bench: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),bench]'
 	$(BIN)/python tests/benchmarks/bench_replay.py
+	$(BIN)/python tests/benchmarks/bench_cold.py
+	$(BIN)/python tests/benchmarks/bench_memory.py
 
-# Remakes the committed figures of README and docs; needs the Mooncake trace, see docs/how-to.
+# Remakes the committed figures of README and docs; needs the Mooncake trace, see docs/howto.
 TRACE ?= ../shared/traces/mooncake_conversation.jsonl
-RATIO := ratio mooncake_conversation.jsonl --capacity 1%,3%,10%,30% --policies lru,fifo,lfu,random,rlt --seeds 16
+NAME := $(notdir $(TRACE))
+RATIO := ratio $(NAME) --capacity 1%,3%,10%,30% --policies lru,fifo,lfu,random,rlt --seeds 16 --plot mooncake_curves.svg
+WINDOW := ratio $(NAME) --capacity 1%,3%,10%,30% --policies lru --warmup 0.5 --measure tokens --bypass
 figures: env
-	cd $(dir $(TRACE)) && $(CURDIR)/$(BIN)/kvtheory $(RATIO) --plot $(CURDIR)/docs/_static/mooncake_curves.svg \
-		> $(CURDIR)/docs/_static/mooncake_ratio.txt
+	rm -rf build/figures && mkdir -p build/figures docs/_static && ln -s $(abspath $(TRACE)) build/figures/$(NAME)
+	cd build/figures && (echo '$$ kvtheory $(RATIO)'; $(CURDIR)/$(BIN)/kvtheory $(RATIO)) > mooncake_ratio.txt
+	cd build/figures && (echo '$$ kvtheory $(WINDOW)'; $(CURDIR)/$(BIN)/kvtheory $(WINDOW)) > mooncake_as_simulator.txt
+	mv build/figures/mooncake_curves.svg build/figures/mooncake_*.txt docs/_static/
 
 clean:
 	rm -rf $(VENV) docs/_build docs/generated demo.svg demo.html build *.egg-info

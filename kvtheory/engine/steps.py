@@ -39,10 +39,11 @@ class CompiledSteps:
             AgeNeeded: if the order of insertion decides an eviction and the engine is not `aged`.
         """
         before = np.array(states, dtype=np.int16)
-        plain, stretched = (self._run(before, requests, stretch) for stretch in (False, True))
-        if not all(np.array_equal(a, b) for a, b in zip(plain, stretched, strict=True)):
+        after, cost = self._run(before, requests, False)
+        again, same = self._run(before, requests, True)
+        if not (np.array_equal(after, again) and np.array_equal(cost, same)):
             raise PolicyError(f"{self.name}: reads more from a column or the request index than ORDER allows")
-        return plain
+        return after, cost
 
     def _run(self, before: Labels, requests: IntArray, stretch: bool) -> tuple[Labels, IntArray]:
         after = np.zeros((len(before), len(requests), *before.shape[1:]), dtype=np.int16)

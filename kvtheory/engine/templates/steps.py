@@ -1,4 +1,4 @@
-"""One request from many canonical states at once: the transitions of :mod:`kvtheory.engine.exact`, compiled."""
+"""One request from many canonical states at once: what :mod:`kvtheory.engine.exact` does, compiled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DONE, AGE_NEEDED, OUT_OF_RANGE = 0, 1, 2
 
 
 @njit
-def stretched(value: int) -> int:
+def stretched(value: np.int64) -> np.int64:
     """An increasing function of ranks that keeps 0 and no other arithmetic."""
     return 7 * value + value * value * value % 5
 
@@ -53,7 +53,8 @@ def serve_all(
     for f in range(states.shape[0]):
         for r in range(requests.size):
             v = requests[r]
-            size, marks, latest = 0, 0, 0
+            size, marks = 0, 0
+            latest = np.int64(0)
             children[:] = 0
             for u in range(nodes):
                 label = states[f, u]
@@ -142,7 +143,7 @@ def serve_all(
 
 
 @njit
-def order_of(values: npt.NDArray[np.int64], count: int, value: int) -> int:
+def order_of(values: npt.NDArray[np.int64], count: int, value: np.int64) -> int:
     """Rank of a value among the first `count` sorted ones: positive from 1 up, negative from -1 down."""
     seen = 0
     for i in range(count):

@@ -1,0 +1,275 @@
+"""Exact ratios: product states a second, and the largest instance in 60 seconds, against a plain search.
+
+    python tests/benchmarks/bench_exact.py [SECONDS]
+
+The plain search is the same search written down directly: dictionaries of tuples, policies by hand, each step
+of a work function remembered, cycles by Bellman-Ford in Python. Both answer with the same ratio. Stars have
+k+1 leaves and are the most symmetric trees; combs have no symmetry at all. A state is a pair of policy state
+(or distribution) and work function on the concrete tree; with symmetry, we visit fewer than we answer for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kvtheory.errors import KVTheoryError
+from kvtheory.ratio.game import play
+from kvtheory.ratio.instance import Instance
+from kvtheory.registry import policies
+from kvtheory.shapes import parse_tree
+
+RESULTS = Path(__file__).parent / "results" / "exact.json"
+FAMILIES: dict[str, Callable[[int], tuple[str, int]]] = {
+    "star": lambda k: (f"star:{k + 1}", k),
+    "comb": lambda k: (f"comb:{k - 1}", k),
+}
+Found = tuple[Fraction, int]
+
+
+class PlainOpt:
+    """Work functions as tuples over closed sets, by the definition."""
+
+    def __init__(self, game: Instance) -> None:
+        self.sets = [frozenset(game.nodes(mask)) for mask in game.closed.tolist()]
+        self.path = {v: frozenset(game.tree.path(v)) for v in game.requestable}
+        self.start = tuple(len(s) for s in self.sets)
+        self.known: dict[Any, Any] = {}
+
+    def serve(self, w: tuple[int, ...], v: int) -> tuple[int, tuple[int, ...]]:
+        if (w, v) not in self.known:
+            path = self.path[v]
+            holding = [(x, value) for x, value in zip(self.sets, w, strict=True) if path <= x]
+            after = [min(value + len(s - x) for x, value in holding) for s in self.sets]
+            least = min(after)
+            self.known[w, v] = least, tuple(value - least for value in after)
+        return self.known[w, v]
+
+
+def plain_lru(game: Instance) -> tuple[Any, Callable[[Any, int], tuple[Any, Any]]]:
+    """A state is the tuple of (node, rank of its last use)."""
+    parent = game.parents
+
+    def serve(state: Any, v: int) -> tuple[int, Any]:
+        used = dict(state)
+        path = game.tree.path(v)
+        misses = sum(u not in used for u in path)
+        for u in path:
+            used[u] = len(state) + 1
+        while len(used) > game.capacity:
+            inner = {parent[u] for u in used}
+            del used[min((u for u in used if u not in inner and u != v), key=lambda u: (used[u], -u))]
+        rank = {stamp: i for i, stamp in enumerate(sorted(set(used.values())), 1)}
+        return misses, tuple(sorted((u, rank[stamp]) for u, stamp in used.items()))
+
+    return (), serve
+
+
+def plain_rlt(game: Instance) -> tuple[Any, Callable[[Any, int], tuple[Any, Any]]]:
+    """A state is the marks and the tuple of (cached set, chance)."""
+    parent = game.parents
+
+    def serve(state: Any, v: int) -> tuple[Fraction, Any]:
+        marks, belief = state
+        path = frozenset(game.tree.path(v))
+        marks = frozenset(marks) | path
+        marks = marks if len(marks) <= game.capacity else path
+        misses, after = Fraction(0), dict[frozenset[int], Fraction]()
+        for cached, chance in belief:
+            misses += chance * len(path - frozenset(cached))
+            now = {frozenset(cached) | path: chance}
+            while any(len(held) > game.capacity for held in now):
+                fewer: dict[frozenset[int], Fraction] = {}
+                for held, p in now.items():
+                    inner = {parent[u] for u in held}
+                    free = [u for u in held if u not in inner and u not in marks]
+                    for u in free:
+                        fewer[held - {u}] = fewer.get(held - {u}, Fraction(0)) + p / len(free)
+                now = fewer
+            for held, p in now.items():
+                after[held] = after.get(held, Fraction(0)) + p
+        return misses, (tuple(sorted(marks)), tuple(sorted((tuple(sorted(h)), p) for h, p in after.items())))
+
+    return ((), (((), Fraction(1)),)), serve
+
+
+PLAIN = {"lru": plain_lru, "rlt": plain_rlt}
+
+
+def plain_search(game: Instance, policy: str) -> Found:
+    """Ratio and number of states, with dictionaries of tuples."""
+    opt = PlainOpt(game)
+    start, serve = PLAIN[policy](game)
+    number: dict[Any, int] = {(start, opt.start): 0}
+    order = [(start, opt.start)]
+    edges: list[list[tuple[int, Any, int]]] = []
+    for state, w in order:
+        row = []
+        for v in game.requestable:
+            cost, after = serve(state, v)
+            increase, w_after = opt.serve(w, v)
+            pair = after, w_after
+            if pair not in number:
+                number[pair] = len(order)
+                order.append(pair)
+            row.append((number[pair], cost, increase))
+        edges.append(row)
+    ratio = Fraction(1)
+    while (better := positive_cycle(edges, ratio)) is not None:
+        ratio = better
+    return ratio, len(order)
+
+
+def positive_cycle(edges: list[list[tuple[int, Any, int]]], ratio: Fraction) -> Fraction | None:
+    """The ratio of a cycle that is larger than `ratio`, if there is one."""
+    p, q = ratio.numerator, ratio.denominator
+    potential: list[Any] = [0] * len(edges)
+    choice: list[tuple[int, Any, int] | None] = [None] * len(edges)
+    while True:
+        changed = False
+        for s in range(len(edges) - 1, -1, -1):
+            for edge in edges[s]:
+                value = q * edge[1] - p * edge[2] + potential[edge[0]]
+                if value > potential[s]:
+                    potential[s], choice[s], changed = value, edge, True
+        if not changed:
+            return None
+        seen = [-1] * len(edges)
+        for start in range(len(edges)):
+            at = start
+            while seen[at] < 0 and (edge := choice[at]) is not None:
+                seen[at] = start
+                at = edge[0]
+            if seen[at] == start and choice[at] is not None:
+                paid, owed, end = Fraction(0), 0, at
+                while True:
+                    edge = choice[at]
+                    assert edge is not None
+                    paid, owed, at = paid + edge[1], owed + edge[2], edge[0]
+                    if at == end:
+                        return paid / owed
+
+
+def ours(game: Instance, policy: str, *, symmetric: bool = True) -> Found:
+    """Ratio and number of concrete states."""
+    solved = play(game, policies()[policy], symmetric=symmetric, budget=10_000_000)
+    result = solved.result()
+    if result.ratio is None:
+        raise TimeoutError("did not close")
+    return result.ratio, result.states
+
+
+def without_symmetry(game: Instance, policy: str) -> Found:
+    """The same, every concrete state visited."""
+    return ours(game, policy, symmetric=False)
+
+
+SEARCHES: dict[str, Callable[[Instance, str], Found]] = {
+    "kvtheory": ours,
+    "kvtheory, symmetry off": without_symmetry,
+    "plain search": plain_search,
+}
+
+
+def sizes(family: str, policy: str, search: Callable[[Instance, str], Found], limit: float) -> Iterator[Any]:
+    """(k, nodes, seconds, states, ratio) while an instance takes less than `limit` and the next may too."""
+    for k in range(2 if family == "star" else 3, 60):
+        tree, capacity = FAMILIES[family](k)
+        try:
+            game = Instance.of(parse_tree(tree), capacity)
+            start = time.perf_counter()
+            ratio, states = search(game, policy)
+        except (KVTheoryError, TimeoutError) as error:
+            print(f"    {tree}, k={capacity}: {error}", file=sys.stderr)
+            return
+        seconds = time.perf_counter() - start
+        if seconds > limit:
+            return
+        yield k, game.tree.n, seconds, states, ratio
+        if seconds * 4 > limit:
+            return
+
+
+def main() -> int:
+    """Measure, print, and write results/exact.json."""
+    limit = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    for policy in PLAIN:  # load compiled code
+        for symmetric in (True, False):
+            ours(Instance.of(parse_tree("star:7"), 6), policy, symmetric=symmetric)
+    screen = Console(highlight=False, width=120)
+    table = Table(title=f"exact ratios in at most {limit:g} s", box=None, header_style="bold")
+    for column in (
+        "policy",
+        "trees",
+        "search",
+        "largest",
+        "states",
+        "seconds",
+        "states/s",
+        "states/s at equal size",
+    ):
+        table.add_column(column, justify="left" if column in ("policy", "trees", "search") else "right")
+    rows, speedups, equal = [], {}, True
+    for policy in PLAIN:
+        for family in FAMILIES:
+            runs = {name: list(sizes(family, policy, search, limit)) for name, search in SEARCHES.items()}
+            common = min(len(run) for run in runs.values()) - 1
+            for name, run in runs.items():
+                k, nodes, seconds, states, _ = run[-1]
+                speed = run[common][3] / run[common][2]
+                size = f"n={nodes}, k={k}"
+                table.add_row(
+                    policy,
+                    family,
+                    name,
+                    size,
+                    f"{states:,}",
+                    f"{seconds:.2f}",
+                    f"{states / seconds:,.0f}",
+                    f"{speed:,.0f}",
+                )
+                rows.append(
+                    {
+                        "policy": policy,
+                        "trees": family,
+                        "search": name,
+                        "nodes": nodes,
+                        "capacity": k,
+                        "states": states,
+                        "seconds": seconds,
+                        "common_capacity": run[common][0],
+                        "common_seconds": run[common][2],
+                    }
+                )
+                equal &= all(a[3:] == b[3:] for a, b in zip(run, runs["plain search"], strict=False))
+            times = {name: run[common][2] for name, run in runs.items()}
+            for name in list(SEARCHES)[:2]:
+                speedups[f"{policy}, {family}, k={runs[name][common][0]}: {name}"] = (
+                    times["plain search"] / times[name]
+                )
+    screen.print(table)
+    for label, value in speedups.items():
+        screen.print(f"{label:<60} {value:8.1f}x the plain search   (asked: 30x)")
+    screen.print(f"ratios and states {'equal' if equal else 'DIFFERENT'}")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    screen.print(f"peak memory of all runs {memory:,.0f} MiB")
+    RESULTS.parent.mkdir(exist_ok=True)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    content = {"machine": machine, "limit_s": limit, "rows": rows, "speedups": speedups, "equal": equal}
+    RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return 0 if equal else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
