@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from kvtheory.atomic import atomic_write
+from kvtheory.engine.exact import PolicyState
 from kvtheory.errors import LimitError
+from kvtheory.ratio.cover import shares
 from kvtheory.ratio.game import Game, fraction, play
 
 SCHEMA = "kvtheory-certificate/1"
@@ -47,7 +49,7 @@ def certificate(solved: Game) -> dict[str, Any]:
         merge=not known,
     )
     result = game.result()
-    exact = result.infinite or game.complete
+    exact = result.infinite or game.complete or (known and _covered(game))
     found = {
         "schema": SCHEMA,
         "instance": {
@@ -62,7 +64,7 @@ def certificate(solved: Game) -> dict[str, Any]:
             "kind": "exact" if exact else "lower",
         },
         "lower": {"prefix": result.prefix, "cycle": result.cycle},
-        "upper": {"potentials": _potentials(game)} if exact and not result.infinite else None,
+        "upper": upper_part(game) if exact and not result.infinite else None,
     }
     return sign(found)
 
@@ -80,11 +82,35 @@ def sign(found: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "digest": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _potentials(game: Game) -> list[str | None]:
-    """The least potentials, in units of cost."""
-    assert game.best.ratio is not None
-    unit = game.best.ratio.denominator * game.player.scale
-    return [fraction(Fraction(int(value), unit)) for value in game.best.potential]
+def _covered(game: Game) -> bool:
+    return game.bound is not None and game.bound.ratio == game.lower
+
+
+def upper_part(game: Game) -> dict[str, Any]:
+    """Potentials in units of cost, and the cover that they are about, if there is one."""
+    if game.complete:
+        assert game.best.ratio is not None
+        unit = game.best.ratio.denominator * game.player.scale
+        values = [Fraction(int(value), unit) for value in game.best.potential]
+        return {"potentials": [fraction(x) for x in values], "cover": None}
+    assert game.bound is not None
+    cover = game.bound.cover
+    anchors = [
+        [[*_verifier_state(cover.beliefs.states[state]), fraction(p)] for state, p in shares(anchor).items()]
+        for anchor in cover.anchors
+    ]
+    mixtures = [[[[j, fraction(x)] for j, x in mixed] for mixed in row] for row in cover.mixture]
+    return {
+        "potentials": [fraction(x) for x in game.bound.potential],
+        "cover": {"anchors": anchors, "mixtures": mixtures},
+    }
+
+
+def _verifier_state(state: PolicyState) -> tuple[list[int], list[int]]:
+    """Cached nodes, and marked ones for rlt."""
+    marked = len(state[0]) > 1
+    held, marks = ([v for v, label in enumerate(state) if label[i]] for i in (0, -1))
+    return held, marks if marked else []
 
 
 def _table(game: Game) -> dict[str, Any]:

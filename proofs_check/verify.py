@@ -14,7 +14,8 @@ What is checked. A *position* is the policy's distribution over its states toget
   cycle the policy pays exactly rho times what OPT pays (something, while OPT pays nothing, for rho = inf).
 - Upper bound: positions are listed breadth first from the empty cache, requests ascending, and with one
   potential each every edge satisfies  cost - rho * increase of OPT + potential(after) <= potential(before).
-  Summed along any sequence, cost <= rho * OPT + (largest difference of potentials).
+  Summed along any sequence, cost <= rho * OPT + (largest difference of potentials). Where too many positions
+  are reachable, `cover` names anchors: distributions of which all that follow are mixtures.
 `claim.kind` says which of them is there: exact (both), lower, upper. The digest catches accidents alone.
 """
 
@@ -174,6 +175,8 @@ class Drawn:
             fewer: dict[int, Fraction] = {}
             for held, p in chance.items():
                 free = [u for u in tree.leaves(held) if u != v and not marks >> u & 1]
+                if not free:
+                    raise Rejected(f"{self.name} has no leaf to evict")
                 for u in free:
                     fewer[held & ~(1 << u)] = fewer.get(held & ~(1 << u), Fraction(0)) + p / len(free)
             chance = fewer
@@ -254,23 +257,71 @@ class Game:
         if ratio is not None and (paid != ratio * owed or (owed == 0 and ratio != 1)):
             raise Rejected(f"on the cycle the policy pays {paid} and OPT {owed}: not {ratio}")
 
-    def check_upper(self, ratio: Fraction, potential: list[Fraction]) -> tuple[int, int]:
-        """Every edge satisfies the inequality; returns how many positions and edges there are."""
+    def check_upper(
+        self, ratio: Fraction, potential: list[Fraction], cover: "Cover | None"
+    ) -> tuple[int, int]:
+        """Every edge satisfies the inequality; returns how many positions and edges there are.
+
+        With a cover, a request leads to a mixture of anchors, and that has the mixture of their potentials.
+        """
         number, order = {self.start: 0}, [self.start]
         for before, position in enumerate(order):  # grows while it is walked
             for v in self.tree.requestable:
-                cost, increase, reached = self.serve(position, v)
-                if reached not in number:
-                    number[reached] = len(order)
-                    order.append(reached)
-                after = number[reached]
-                if after >= len(potential):
-                    raise Rejected(f"{len(potential)} potentials are too few")
-                if cost - ratio * increase + potential[after] > potential[before]:
+                cost, increase, (belief, w) = self.serve(position, v)
+                bound = cost - ratio * increase
+                for part, share in (
+                    cover.mixture(position[0], v, belief) if cover else [(belief, Fraction(1))]
+                ):
+                    if (part, w) not in number:
+                        number[part, w] = len(order)
+                        order.append((part, w))
+                    if number[part, w] >= len(potential):
+                        raise Rejected(f"{len(potential)} potentials are too few")
+                    bound += share * potential[number[part, w]]
+                if bound > potential[before]:
                     raise Rejected(f"position {before}, request {v}: the potentials do not prove {ratio}")
         if len(order) != len(potential):
             raise Rejected(f"{len(potential)} potentials for {len(order)} positions")
         return len(order), len(order) * len(self.tree.requestable)
+
+
+class Cover:
+    """Anchors: distributions of rlt or random; and for each anchor and request, shares of anchors."""
+
+    def __init__(self, tree: Tree, found: dict[str, Any]) -> None:
+        require_keys(found, {"anchors", "mixtures"}, "cover")
+        anchors = [self.distribution(tree, anchor) for anchor in lists(found["anchors"], "anchors")]
+        self.shares: dict[tuple[Distribution, int], list[tuple[Distribution, Fraction]]] = {}
+        for anchor, row in zip(anchors, lists(found["mixtures"], "mixtures", len(anchors)), strict=True):
+            for v, mixture in zip(tree.requestable, lists(row, "row", len(tree.requestable)), strict=True):
+                pairs = [lists(item, "mixture", 2) for item in lists(mixture, "mixture")]
+                integers([j for j, _ in pairs], "mixture", 0, len(anchors) - 1)
+                self.shares[anchor, v] = [(anchors[j], rational(share, "mixture")) for j, share in pairs]
+
+    @staticmethod
+    def distribution(tree: Tree, anchor: Any) -> Distribution:
+        chance: dict[State, Fraction] = {}
+        for item in lists(anchor, "anchor"):
+            cached, marks, p = lists(item, "anchor", 3)
+            nodes = [integers(part, "anchor", 1, len(tree.parent) - 1) for part in (cached, marks)]
+            chance[tuple(sum(1 << u for u in set(part)) for part in nodes)] = rational(p, "anchor")
+        return tuple(sorted(chance.items()))
+
+    def mixture(
+        self, anchor: Distribution, v: int, belief: Distribution
+    ) -> list[tuple[Distribution, Fraction]]:
+        """What a request leads to, as shares of anchors that really make it up."""
+        mixed: dict[State, Fraction] = {}
+        if (anchor, v) not in self.shares:
+            raise Rejected("the empty cache is no anchor")
+        for part, share in self.shares[anchor, v]:
+            if share <= 0 or any(p <= 0 for _, p in part) or sum(p for _, p in part) != 1:
+                raise Rejected("a share is not positive, or an anchor is not a distribution")
+            for state, p in part:
+                mixed[state] = mixed.get(state, Fraction(0)) + share * p
+        if tuple(sorted(mixed.items())) != belief:
+            raise Rejected(f"request {v}: a mixture is not what follows")
+        return self.shares[anchor, v]
 
 
 # --- the file ---------------------------------------------------------------------------------------------
@@ -279,6 +330,12 @@ class Game:
 def require_keys(found: Any, keys: set[str], where: str) -> None:
     if not isinstance(found, dict) or set(found) != keys:
         raise Malformed(f"{where}: is not an object with the keys {', '.join(sorted(keys))}")
+
+
+def lists(found: Any, where: str, length: int | None = None) -> list[Any]:
+    if not isinstance(found, list) or (length is not None and len(found) != length):
+        raise Malformed(f"{where}: is not a list of the right length")
+    return found
 
 
 def integers(found: Any, where: str, low: int, high: int, length: int | None = None) -> list[int]:
@@ -300,9 +357,7 @@ def rational(found: Any, where: str) -> Fraction:
 
 
 def rationals(found: Any, where: str, length: int | None = None) -> list[Fraction]:
-    if not isinstance(found, list) or (length is not None and len(found) != length):
-        raise Malformed(f"{where}: is not a list of rationals of the right length")
-    return [rational(x, where) for x in found]
+    return [rational(x, where) for x in lists(found, where, length)]
 
 
 def digest(certificate: dict[str, Any]) -> str:
@@ -355,8 +410,11 @@ def verify(certificate: Any) -> dict[str, Any]:
         if not lower["cycle"]:
             raise Malformed("lower.cycle: is empty")
     if upper is not None:
-        require_keys(upper, {"potentials"}, "upper")
+        require_keys(upper, {"potentials", "cover"}, "upper")
     potentials = None if upper is None else rationals(upper["potentials"], "upper.potentials")
+    cover = None if upper is None or upper["cover"] is None else Cover(tree, upper["cover"])
+    if cover is not None and POLICIES.get(name) is not Drawn:
+        raise Malformed("upper.cover: is for policies that draw")
     policy = POLICIES[name](tree, name) if table is None else Table(tree, table)
     if certificate["digest"] != digest(certificate):
         raise Rejected("digest: the certificate was altered")
@@ -368,7 +426,7 @@ def verify(certificate: Any) -> dict[str, Any]:
     if lower is not None:
         game.check_lower(ratio, lower["prefix"], lower["cycle"])
     if potentials is not None and ratio is not None:
-        proved["positions"], proved["edges"] = map(str, game.check_upper(ratio, potentials))
+        proved["positions"], proved["edges"] = map(str, game.check_upper(ratio, potentials, cover))
     return proved
 
 

@@ -93,10 +93,10 @@ def test_requestable(capsys):
 
 def test_a_budget_that_runs_out(capsys, tmp_path):
     file = tmp_path / "c.json"
-    options = ["--budget", "500", "--certificate", str(file)]
-    found = json.loads(exact(capsys, "0,0,0,1,2", 3, "rlt", *options, code=3).out)
-    assert (found["ratio"], found["lower"]) == (None, "2/1")
-    assert "lower 2/1" in call(capsys, "verify", str(file)).out
+    options = ["--budget", "3", "--certificate", str(file)]
+    found = json.loads(exact(capsys, "star:6", 5, "lru", *options, code=3).out)
+    assert (found["ratio"], found["lower"], found["upper"]) == (None, "1/1", "5/1")
+    assert "lower 1/1" in call(capsys, "verify", str(file)).out
 
 
 @pytest.mark.parametrize(

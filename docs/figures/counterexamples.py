@@ -1,6 +1,6 @@
 """Draws Belady's schedule beside the optimum on the smallest instances where they differ.
 
-    python docs/figures/counterexamples.py FOLDER
+python docs/figures/counterexamples.py FOLDER
 """
 
 from __future__ import annotations

@@ -54,3 +54,9 @@ class CompiledSteps:
         if status == OUT_OF_RANGE:
             raise PolicyError(f"{self.name}: a column left its declared range")
         return after, cost
+
+
+def labels_of(row: bytes, nodes: int) -> PolicyState:
+    """The state whose labels are these bytes, one label for each of the tree's nodes and the root."""
+    labels = np.frombuffer(row, dtype=np.int16).reshape(nodes, -1)
+    return tuple(map(tuple, labels.tolist()))

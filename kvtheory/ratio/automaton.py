@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kvtheory.engine.exact import AgeNeeded, ExactEngine, PolicyState
-from kvtheory.engine.steps import CompiledSteps
+from kvtheory.engine.steps import CompiledSteps, labels_of
 from kvtheory.errors import InputError, PolicyError
 from kvtheory.model import IntArray, LongArray
 from kvtheory.policy import Policy
@@ -23,7 +23,7 @@ from kvtheory.ratio.symmetry import Permutation, Symmetry, moved
 
 UNEXPLORED = -1
 SYMMETRY_PROBES = 100
-INTERPRETED, BATCH = 2000, 2048
+INTERPRETED, BATCH = 500, 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,13 +117,14 @@ def _explore(instance: Instance, group: Symmetry, engine: ExactEngine, budget: i
     costs: list[list[int]] = []
     turned: list[list[int]] = []
     requests, probes = len(instance.requestable), SYMMETRY_PROBES
-    found: dict[PolicyState, tuple[int, int]] = {}
+    found: dict[PolicyState | bytes, tuple[int, int]] = {}
     served = _served(instance, engine, states)
     while len(nexts) < len(states):
         row, by = [UNEXPLORED] * requests, [0] * requests
         paid, after = next(served)
-        for r, concrete in enumerate(after):
-            if concrete not in found:
+        for r, key in enumerate(after):
+            if key not in found:
+                concrete = labels_of(key, len(engine.start)) if isinstance(key, bytes) else key
                 reached, image = group.canonical(concrete)
                 if image != group.identity and probes:
                     probes -= 1
@@ -134,8 +135,8 @@ def _explore(instance: Instance, group: Symmetry, engine: ExactEngine, budget: i
                         continue
                     to = number[reached] = len(states)
                     states.append(reached)
-                found[concrete] = to, turns.setdefault(image, len(turns))
-            row[r], by[r] = found[concrete]
+                found[key] = to, turns.setdefault(image, len(turns))
+            row[r], by[r] = found[key]
         nexts.append(row)
         costs.append(paid)
         turned.append(by)
@@ -163,10 +164,11 @@ def _explore(instance: Instance, group: Symmetry, engine: ExactEngine, budget: i
 
 def _served(
     instance: Instance, engine: ExactEngine, states: list[PolicyState]
-) -> Iterator[tuple[list[int], list[PolicyState]]]:
+) -> Iterator[tuple[list[int], list[PolicyState | bytes]]]:
     """Misses and states after every request, for each of `states` in turn; more are added meanwhile.
 
-    Compiled once there are many states: for few, that would take longer than it saves.
+    Compiled once there are many states (for few, that would take longer than it saves): the states after the
+    requests are then the bytes of their labels.
     """
     for state in states:
         if len(states) > INTERPRETED:
@@ -181,8 +183,10 @@ def _served(
     while at < len(states):
         batch = states[at : at + BATCH]
         after, cost = compiled.serve(batch, requests)
-        for labels, paid in zip(after.tolist(), cost.tolist(), strict=True):
-            yield paid, [tuple(map(tuple, reached)) for reached in labels]
+        rows, size = after.tobytes(), after[0, 0].nbytes
+        for i, paid in enumerate(cost.tolist()):
+            first = i * len(requests)
+            yield paid, [rows[j * size : (j + 1) * size] for j in range(first, first + len(requests))]
         at += len(batch)
 
 

@@ -44,6 +44,10 @@ class Beliefs:
         self._moved: dict[tuple[int, Permutation], int] = {}
         self.start: Distribution = ((self._register(engine.start), 1),)
 
+    def without_symmetry(self) -> Beliefs:
+        """The same distributions, each its own representative."""
+        return Beliefs(self.instance, self.engine, Symmetry(self.instance, enabled=False))
+
     def serve(self, belief: Distribution, v: int) -> tuple[Fraction, Distribution]:
         """Expected misses of a request for node `v`, and the distribution after it."""
         served = [self._serve(state, v) for state, _ in belief]

@@ -8,7 +8,7 @@ increase of OPT; the ratio is the largest sum of costs over sum of increases rou
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from kvtheory.policy import Policy, Status
 from kvtheory.ratio.automaton import minimised, policy_automaton
 from kvtheory.ratio.belief import belief_graph
+from kvtheory.ratio.cover import UpperBound, upper_bound
 from kvtheory.ratio.cycle import CycleRatio, maximum_cycle_ratio
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.product import Player, Product, Turner, concrete_states, product
@@ -25,6 +26,8 @@ from kvtheory.ratio.work_function import work_functions
 from kvtheory.width import width
 
 STATES, BELIEFS = 1_000_000, 20_000
+STAGES = (300, 3000)
+ANCHORS = (100, 300)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +45,7 @@ class Game:
         states: pairs of the concrete tree that were explored, before states were merged.
         seconds: time it took.
         budget: the budget it was given.
+        bound: where a policy that draws reached too many distributions: an upper bound by convexity.
     """
 
     instance: Instance
@@ -55,11 +59,21 @@ class Game:
     states: int
     seconds: float
     budget: int | None
+    bound: UpperBound | None = None
 
     @property
     def complete(self) -> bool:
         """Whether every reachable pair was explored."""
         return bool((self.found.target >= 0).all())
+
+    def _upper(self) -> Fraction | None:
+        bounds = [proved_bound(self.instance, self.policy), self.bound.ratio if self.bound else None]
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    @property
+    def lower(self) -> Fraction | None:
+        """The largest ratio of a cycle that was found, at least 1; None if it is infinite."""
+        return None if self.best.ratio is None else max(Fraction(1), self.best.ratio / self.player.scale)
 
     def certificate(self) -> dict[str, Any]:
         """The proof as JSON; errors as :func:`kvtheory.certificate.certificate`."""
@@ -71,8 +85,8 @@ class Game:
         """The answer, with a cycle in concrete nodes."""
         start = time.perf_counter()
         infinite = self.best.ratio is None
-        lower = None if self.best.ratio is None else max(Fraction(1), self.best.ratio / self.player.scale)
-        upper = lower if self.complete else proved_bound(self.instance, self.policy)
+        lower = self.lower
+        upper = lower if self.complete else self._upper()
         prefix: list[int] = []
         cycle: list[int] = []
         if self.best.cycle:
@@ -103,7 +117,8 @@ class ExactRatio:
         policy: its name.
         infinite: the ratio is infinite; `lower` and `upper` are then None.
         lower: attained by `prefix` and `cycle`.
-        upper: proved by potentials, or by a theorem where the graph did not close; None if nothing is proved.
+        upper: proved by potentials; where the graph did not close, by convexity or by a theorem about the
+            policy; None if nothing is proved.
         prefix: requests from the empty cache to the cycle.
         cycle: requests that, repeated for ever, force the lower bound; where that is 1, they cost nothing.
         states: pairs of policy state and work function on the concrete tree.
@@ -185,11 +200,8 @@ def play(
     """
     start = time.perf_counter()
     turner = Turner(work_functions(instance))
-    player: Player
     if policy.randomised():
-        player = belief_graph(instance, policy, budget=budget or BELIEFS, symmetric=symmetric)
-        found = product(player, turner, STATES)
-        states = concrete_states(found, player, turner)
+        game = _play_drawn(instance, policy, turner, budget, symmetric)
     else:
         automaton = policy_automaton(instance, policy, budget=budget or STATES, symmetric=symmetric)
         player = minimised(automaton) if merge else automaton
@@ -197,11 +209,44 @@ def play(
         states = concrete_states(found, automaton, turner)
         if player is not automaton:
             found = product(player, turner, budget or STATES)
+        game = _solve(instance, policy, player, turner, found, states, budget)
+    return replace(game, seconds=time.perf_counter() - start)
+
+
+def _play_drawn(
+    instance: Instance, policy: type[Policy], turner: Turner, budget: int | None, symmetric: bool
+) -> Game:
+    """In stages: where more and more distributions are reachable, a few may give matching bounds."""
+    most = budget or BELIEFS
+    for stage in (*(size for size in STAGES if size < most), most):
+        player = belief_graph(instance, policy, budget=stage, symmetric=symmetric)
+        found = product(player, turner, STATES)
+        game = _solve(instance, policy, player, turner, found, concrete_states(found, player, turner), budget)
+        if game.complete or game.lower is None:
+            return game
+        concrete = player.beliefs.without_symmetry()
+        for anchors in ANCHORS:
+            bound = upper_bound(concrete, turner.work, anchors, game.lower)
+            if bound and (game.bound is None or bound.ratio < game.bound.ratio):
+                game = replace(game, bound=bound)
+            if game.bound and game.bound.ratio == game.lower:
+                return game
+    return game
+
+
+def _solve(
+    instance: Instance,
+    policy: type[Policy],
+    player: Player,
+    turner: Turner,
+    found: Product,
+    states: int,
+    budget: int | None,
+) -> Game:
     alg = player.cost[found.player]
     opt = turner.work.increase[found.work].astype(np.int64)
     best = maximum_cycle_ratio(found.target, alg, opt, Fraction(player.scale))
-    seconds = time.perf_counter() - start
-    return Game(instance, policy, player, turner, found, alg, opt, best, states, seconds, budget)
+    return Game(instance, policy, player, turner, found, alg, opt, best, states, 0.0, budget)
 
 
 def exact_ratio(instance: Instance, policy: type[Policy], *, budget: int | None = None) -> ExactRatio:

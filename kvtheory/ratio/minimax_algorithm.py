@@ -22,7 +22,8 @@ from kvtheory.ratio.minimax_orbits import Orbits
 from kvtheory.ratio.rational_lp import Coupling, cheapest_coupling, round_distribution
 
 DENOMINATORS = (12, 120, 2520, 10_000)
-MOST_ROWS = 20_000
+FORCED = 1_000_000
+MOST_ROWS = 2000
 INT64_SAFE = 1 << 40
 CLOSE = 1e-9
 
@@ -83,7 +84,7 @@ def best_rounding(
 
 
 def _candidates(hint: Hint) -> Iterator[dict[int, dict[int, Fraction]]]:
-    """The program's distributions rounded, from short fractions to the vertex itself, then rounded by force."""
+    """The program's distributions, from short fractions to the vertex itself, then rounded by force."""
     for denominator in DENOMINATORS:
         rounded = _rounded(hint, denominator)
         if rounded is not None:
@@ -91,7 +92,7 @@ def _candidates(hint: Hint) -> Iterator[dict[int, dict[int, Fraction]]]:
     vertex = hint.exact() if hint.rows <= MOST_ROWS else None
     if vertex is not None:
         yield vertex
-    forced = _rounded(hint, DENOMINATORS[-1], repair=True)
+    forced = _rounded(hint, FORCED, repair=True)
     if forced is not None:
         yield forced
 

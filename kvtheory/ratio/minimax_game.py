@@ -1,7 +1,7 @@
 """The online player's game on (work function, cache state): the best deterministic ratio and both proofs.
 
 The adversary requests a node, the online player answers with its next cache state. For a candidate rho = p/q
-an edge weighs `q * alg - p * opt`; the online player holds rho if it can keep every walk's weight bounded, the
+an edge weighs `q * alg - p * opt`; the online player holds rho if it can keep all walks bounded, the
 adversary if it can keep it from falling without bound. Both are decided by raising potentials until they stop
 (energy games, Brim et al. 2011); for every rho but the value exactly one of the two stops. The winner's
 positional strategy is then evaluated exactly, as a cycle ratio; candidates are the simplest fractions between

@@ -5,10 +5,11 @@
 One thread, after warm-up, replays repeated for at least a second; the best of them counts, for everyone. The
 peers run in a process of their own (`peers.py`), before and after ours, and their better figure is taken.
 
-libCacheSim plays flat paging: its speed is compared, its misses are not. It is run as it comes, against which
-our targets are set, and with a hash table fitted to the cache ("tuned"). kvcache-simulator plays our model, and
-the hit rates of its lru and optimal are printed beside ours, which must be equal. Our leaf-LRU and Belady count
-every block access but touch runs of blocks, merged once per trace outside the clock (`kvtheory/runs.py`).
+libCacheSim plays flat paging: its speed is compared, its misses are not. It is run as it comes, against
+which our targets are set, and with a hash table fitted to the cache ("tuned"). kvcache-simulator plays our
+model, and the hit rates of its lru and optimal are printed beside ours, which must be equal. Our leaf-LRU and
+Belady count every block access but touch runs of blocks, merged once per trace outside the clock
+(`kvtheory/runs.py`).
 """
 
 from __future__ import annotations

@@ -76,9 +76,16 @@ def test_requestable_nodes_and_dropped_ones():
     assert verify(dropped)["claim"].startswith("exact")
 
 
-def test_a_lower_bound_is_certified_where_the_graph_is_open():
-    found = certificate(prove("0,0,0,1,2", 3, policies()["rlt"], budget=500))
-    assert found["claim"] == {"ratio": "2/1", "kind": "lower"}
+def test_a_cover_proves_the_ratio_where_the_graph_is_open():
+    found = certificate(prove("0,0,0,1,2", 3, policies()["rlt"]))
+    assert found["claim"] == {"ratio": "2/1", "kind": "exact"}
+    assert len(found["upper"]["cover"]["anchors"]) > 100
+    assert verify(found)["claim"] == "exact 2/1"
+
+
+def test_a_lower_bound_is_certified_where_the_upper_one_does_not_meet_it():
+    found = certificate(prove("star:6", 5, policies()["lru"], budget=4))
+    assert found["claim"]["kind"] == "lower"
     assert found["upper"] is None
     verify(found)
 
@@ -119,3 +126,4 @@ def test_the_schema_names_every_field():
                     compare(objects[0], inner)
 
     compare(schema, found)
+    compare(schema, certificate(prove("0,0,0,1,2", 3, policies()["rlt"])))

@@ -72,7 +72,7 @@ def serve_all(
                 if cached[u]:
                     size += 1
                     children[parent[u]] += 1
-            t = latest + (4 if stretch else 1)
+            t = int(latest) + (4 if stretch else 1)
             length = depth[v]
             u = v
             for i in range(length - 1, -1, -1):
