@@ -21,7 +21,7 @@ from kvtheory.ratio.minimax_lp import Hint
 from kvtheory.ratio.minimax_orbits import Orbits
 from kvtheory.ratio.rational_lp import Coupling, cheapest_coupling, round_distribution
 
-DENOMINATORS = (12, 120, 2520, 10_000)
+DENOMINATORS = (12, 120, 2520, 10_000, 1_000_000)
 FORCED = 1_000_000
 MOST_ROWS = 2000
 INT64_SAFE = 1 << 40

@@ -164,6 +164,8 @@ def prove(
         start: the chain state and work function to which the prefix leads.
     """
     opt, offline = offline_potentials(works, chance, after, start)
+    if opt <= 0:
+        raise ValueError("the chain never costs OPT anything")
     value = _relative_values(works, chance, after)
     best: tuple[Fraction, tuple[tuple[Fraction, ...], ...]] | None = None
     stationary = _stationary(chance, after)

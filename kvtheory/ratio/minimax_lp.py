@@ -128,8 +128,9 @@ class _Builder:
         basis = None
         if found.valid:
             basic = highspy.HighsBasisStatus.kBasic
-            columns = {c for c, variable in enumerate(x) if found.col_status[variable.index] == basic}
-            tight = [i for i in range(len(self.rows)) if found.row_status[i] != basic]
+            col_status, row_status = list(found.col_status), list(found.row_status)
+            columns = {c for c, variable in enumerate(x) if col_status[variable.index] == basic}
+            tight = [i for i in range(len(self.rows)) if row_status[i] != basic]
             kept = (self.rows[i] for i in tight)
             basis = Basis([({c: a for c, a in row.items() if c in columns}, b) for row, _, b in kept])
         return [variable.varValue or 0.0 for variable in x], duals, basis
