@@ -182,6 +182,7 @@ def play(
     budget: int | None = None,
     symmetric: bool = True,
     merge: bool = True,
+    convexity: bool = True,
 ) -> Game:
     """Solve the game of a policy against OPT.
 
@@ -192,6 +193,7 @@ def play(
             distributions of a policy that draws.
         symmetric: identify symmetric subtrees.
         merge: merge states of a deterministic policy that no sequence of requests tells apart.
+        convexity: for a policy that draws, stop where a bound by convexity meets the best cycle.
 
     Raises:
         InputError: if a column has neither ORDER nor a finite range.
@@ -201,7 +203,7 @@ def play(
     start = time.perf_counter()
     turner = Turner(work_functions(instance))
     if policy.randomised():
-        game = _play_drawn(instance, policy, turner, budget, symmetric)
+        game = _play_drawn(instance, policy, turner, budget, symmetric, STAGES if convexity else ())
     else:
         automaton = policy_automaton(instance, policy, budget=budget or STATES, symmetric=symmetric)
         player = minimised(automaton) if merge else automaton
@@ -214,15 +216,20 @@ def play(
 
 
 def _play_drawn(
-    instance: Instance, policy: type[Policy], turner: Turner, budget: int | None, symmetric: bool
+    instance: Instance,
+    policy: type[Policy],
+    turner: Turner,
+    budget: int | None,
+    symmetric: bool,
+    stages: tuple[int, ...],
 ) -> Game:
     """In stages: where more and more distributions are reachable, a few may give matching bounds."""
     most = budget or BELIEFS
-    for stage in (*(size for size in STAGES if size < most), most):
+    for stage in (*(size for size in stages if size < most), most):
         player = belief_graph(instance, policy, budget=stage, symmetric=symmetric)
         found = product(player, turner, STATES)
         game = _solve(instance, policy, player, turner, found, concrete_states(found, player, turner), budget)
-        if game.complete or game.lower is None:
+        if game.complete or game.lower is None or not stages:
             return game
         concrete = player.beliefs.without_symmetry()
         for anchors in ANCHORS:

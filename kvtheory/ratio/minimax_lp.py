@@ -113,17 +113,16 @@ class _Builder:
                     lp.solverModel.setOptionValue("time_limit", float(time_limit))
 
         problem = pulp.LpProblem("minimax", pulp.LpMinimize)
-        x = [pulp.LpVariable(f"x{c:07d}", 0) for c in range(self.columns)]
+        new_variable = getattr(problem, "add_variable", pulp.LpVariable)  # the first from PuLP 3.3 on
+        x = [new_variable(f"x{c:07d}", 0) for c in range(self.columns)]
         problem += pulp.LpAffineExpression([(x[objective], 1)])
-        problem.addVariables(x)
         for i, (terms, equal, right) in enumerate(self.rows):
             left = pulp.LpAffineExpression([(x[c], a) for c, a in terms.items() if a])
-            sense = pulp.LpConstraintEQ if equal else pulp.LpConstraintLE
-            problem.addConstraint(pulp.LpConstraint(left, sense, f"r{i}", right))
+            problem += (left == right if equal else left <= right), f"r{i}"
         problem.solve(QuietHiGHS(msg=False))
         if problem.sol_status != pulp.LpSolutionOptimal:
             raise LimitError(f"HiGHS stopped with status '{pulp.LpSolution[problem.sol_status]}'")
-        duals = [problem.constraints[f"r{i}"].pi or 0.0 for i in range(len(self.rows))]
+        duals = list(problem.solverModel.getSolution().row_dual)
         found = problem.solverModel.getBasis()
         basis = None
         if found.valid:

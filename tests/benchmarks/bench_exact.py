@@ -163,7 +163,7 @@ def positive_cycle(edges: list[list[tuple[int, Any, int]]], ratio: Fraction) -> 
 
 def ours(game: Instance, policy: str, *, symmetric: bool = True) -> Found:
     """Ratio and number of concrete states."""
-    solved = play(game, policies()[policy], symmetric=symmetric, budget=10_000_000)
+    solved = play(game, policies()[policy], symmetric=symmetric, budget=3_000_000, convexity=False)
     result = solved.result()
     if result.ratio is None:
         raise TimeoutError("did not close")
@@ -197,7 +197,7 @@ def sizes(family: str, policy: str, search: Callable[[Instance, str], Found], li
         if seconds > limit:
             return
         yield k, game.tree.n, seconds, states, ratio
-        if seconds * 4 > limit:
+        if seconds * (12 if search is plain_search else 6) > limit:  # the next would take longer
             return
 
 

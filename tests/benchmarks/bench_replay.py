@@ -82,7 +82,9 @@ def better(first: dict[str, Any], second: dict[str, Any], path: tuple[str, ...])
     """The smaller of two runs' seconds."""
     tool, name, capacity = path
     values = [report[tool][name][capacity]["seconds"] for report in (first, second)]
-    return min(filter(None, values), default=None)
+    return min(
+        (value for value in values if value and value > 0), default=None
+    )  # a difference of two timings
 
 
 def hit_rates(trace: Trace, capacity: int) -> dict[str, float | None]:
