@@ -135,23 +135,27 @@ def opt(
 def exact(
     tree: Annotated[str, typer.Option(help="Parents of nodes 1..n (0,0,1,1), or star:4, path:3, binary:2.")],
     capacity: Annotated[int, typer.Option(help="Nodes the cache holds.")],
-    policy: Annotated[str, typer.Option(help="A policy.")],
+    policy: Annotated[str, typer.Option(help="A policy, best-deterministic or best-randomized.")],
     requestable: Annotated[
         str | None, typer.Option(help="Nodes that may be requested: 2,5, terminals, or all.")
     ] = None,
     certificate: Annotated[Path | None, typer.Option(help="Write the proof, for `verify`.")] = None,
+    emit_policy: Annotated[
+        Path | None, typer.Option(help="Write the algorithm of best-randomized, playable.")
+    ] = None,
     budget: Annotated[int | None, typer.Option(help="Most states to explore.")] = None,
     json_file: JsonOption = None,
 ) -> int:
     """The competitive ratio of a policy over all request sequences on a small tree, with a proof."""
-    from kvtheory.ratio.exact import parse_instance, solve_exact
+    from kvtheory.ratio.exact import emitted_policy, parse_instance, solve_exact
 
     instance = parse_instance(tree, capacity, requestable)
-    _check_outputs(None, certificate, json_file)
+    _check_outputs(None, certificate, emit_policy, json_file)
     with Spinner() as say:
         say("exploring")
         solved = solve_exact(instance, policy, budget)
         found = solved.result()
+        emitted = emitted_policy(solved) if emit_policy else None
     if json_file != "-":
         _print_pairs(found.to_json())
     if json_file:
@@ -160,6 +164,8 @@ def exact(
         from kvtheory.certificate import write_certificate
 
         write_certificate(certificate, solved.certificate())
+    if emit_policy and emitted:
+        _write_json(emitted, str(emit_policy))
     return 0 if found.settled else LIMIT_REACHED
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from kvtheory.errors import InputError
 from kvtheory.policy import Policy
+from kvtheory.ratio.best import Best, deterministic, randomized
 from kvtheory.ratio.game import play
 from kvtheory.ratio.instance import Instance
 from kvtheory.registry import lookup, policies
@@ -28,7 +29,10 @@ class Solved(Protocol):
     def certificate(self) -> dict[str, Any]: ...
 
 
-BEST: dict[str, Callable[[Instance, int | None], Solved]] = {}
+BEST: dict[str, Callable[[Instance, int | None], Solved]] = {
+    "best-deterministic": deterministic,
+    "best-randomized": randomized,
+}
 """Best possible online algorithms, by the name that `--policy` takes: from an instance and a budget."""
 
 
@@ -72,3 +76,14 @@ def solve_exact(instance: Instance, name: str, budget: int | None) -> Solved:
     if name not in known:
         lookup({**known, **BEST}, name, "policy")
     return play(instance, known[name], budget=budget)
+
+
+def emitted_policy(solved: Solved) -> dict[str, Any]:
+    """The playable algorithm of `--emit-policy`.
+
+    Raises:
+        InputError: if it is not the best randomised one that was solved for.
+    """
+    if not isinstance(solved, Best):
+        raise InputError("only best-randomized has a policy to emit", field="emit-policy")
+    return solved.emitted_policy()

@@ -165,8 +165,8 @@ def ours(game: Instance, policy: str, *, symmetric: bool = True) -> Found:
     """Ratio and number of concrete states."""
     solved = play(game, policies()[policy], symmetric=symmetric, budget=3_000_000, convexity=False)
     result = solved.result()
-    if result.ratio is None:
-        raise TimeoutError("did not close")
+    if result.ratio is None or not solved.complete:
+        raise TimeoutError("does not close within the budget")
     return result.ratio, result.states
 
 
