@@ -316,7 +316,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED)
-    except (BrokenPipeError, SystemExit):  # typer leaves by the latter when a reader left
+    except SystemExit as leaving:  # how typer answers Ctrl-C, and a reader that has left
+        if leaving.code == INTERRUPTED:
+            return _fail("interrupted", INTERRUPTED)
+        _discard_stdout()
+        return 0
+    except BrokenPipeError:
         _discard_stdout()
         return 0
     except (pickle.UnpicklingError, EOFError, SyntaxError) as error:

@@ -280,7 +280,11 @@ def test_bad_trace_names_file_line_and_field(capsys, tmp_path):
 def start(*arguments, cwd):
     command = [sys.executable, "-m", "kvtheory", *arguments]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    # a test run in the background inherits an ignored SIGINT
+    heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(
+        command, cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

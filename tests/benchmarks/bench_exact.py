@@ -197,7 +197,7 @@ def sizes(family: str, policy: str, search: Callable[[Instance, str], Found], li
         if seconds > limit:
             return
         yield k, game.tree.n, seconds, states, ratio
-        if seconds * (12 if search is plain_search else 6) > limit:  # the next would take longer
+        if seconds * (15 if search is plain_search else 8) > limit:  # the next would take longer
             return
 
 
