@@ -277,14 +277,15 @@ def test_bad_trace_names_file_line_and_field(capsys, tmp_path):
     assert found["nodes"] == 4
 
 
+# a test run in the background inherits an ignored SIGINT
+HEEDFUL = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+HEEDFUL += "from kvtheory.cli import main; main()"
+
+
 def start(*arguments, cwd):
-    command = [sys.executable, "-m", "kvtheory", *arguments]
     pipe = subprocess.PIPE
-    # a test run in the background inherits an ignored SIGINT
-    heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(
-        command, cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed
-    )
+    command = [sys.executable, "-c", HEEDFUL, *arguments]
+    return subprocess.Popen(command, cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
