@@ -30,6 +30,7 @@ from kvtheory.ratio.instance import Instance
 from kvtheory.registry import policies
 from kvtheory.shapes import parse_tree
 
+PATIENCE = 60
 RESULTS = Path(__file__).parent / "results" / "exact.json"
 FAMILIES: dict[str, Callable[[int], tuple[str, int]]] = {
     "star": lambda k: (f"star:{k + 1}", k),
@@ -114,7 +115,10 @@ def plain_search(game: Instance, policy: str) -> Found:
     number: dict[Any, int] = {(start, opt.start): 0}
     order = [(start, opt.start)]
     edges: list[list[tuple[int, Any, int]]] = []
+    deadline = time.perf_counter() + PATIENCE
     for state, w in order:
+        if time.perf_counter() > deadline:
+            raise TimeoutError(f"takes longer than {PATIENCE} s")
         row = []
         for v in game.requestable:
             cost, after = serve(state, v)
