@@ -71,7 +71,7 @@ class _Inline(ast.NodeTransformer):
 
 
 def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
-    """Text of the generated module for `policy` on `template` (`ranked` or `weighted`).
+    """Text of the generated module for `policy` on `template` (`ranked`, `weighted` or `live`).
 
     Raises:
         PolicyError: if a hook cannot be compiled, or reads marks without PHASES: the kernel would keep none.
@@ -93,8 +93,12 @@ def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
         lines.append(hook_source(policy.rank, "rank_of"))
         value = "rank_of(s, v)" if _rank_is_tuple(policy) else "(rank_of(s, v),)"
         lines += ["@njit", "def rank(s, v):", f"    return {value}"]
+    else:
+        lines += ["@njit", "def rank(s, v):", "    return (0,)"]
     if policy.weight is not None:
         lines.append(hook_source(policy.weight, "weight"))
+    else:
+        lines += ["@njit", "def weight(s, v):", "    return 1"]
     written = "\n".join(lines)
     reads = {node.attr for node in ast.walk(ast.parse(written)) if isinstance(node, ast.Attribute)}
     if "marked" in reads and Trait.PHASES not in traits:
@@ -105,6 +109,7 @@ def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
 def _flags(policy: type[Policy], traits: Trait) -> dict[str, bool]:
     return {
         "HAS_HOOKS": any(getattr(policy, name) for name in HOOKS),
+        "RANKED": policy.rank is not None,
         "TOUCH": Trait.TOUCH in traits,
         "BINARY": Trait.BINARY in traits,
         "PHASES": Trait.PHASES in traits,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kvtheory._numba import njit
 
 HAS_HOOKS = True
+RANKED = True
 TOUCH = True
 BINARY = True
 PHASES = True

@@ -1,0 +1,166 @@
+"""A policy's view of an engine's prefix cache: nodes by their hash, victims on demand.
+
+Nothing here knows vLLM. The engine says which path a request has, which nodes go into and out of use and which
+leave the cache; the table says whom to evict. The work is done by `kvtheory/engine/templates/live.py`, compiled
+together with the policy's own hooks: the source that the simulator runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kvtheory.engine.codegen import load_kernel
+from kvtheory.model import IntArray
+from kvtheory.policy import Policy, Trait
+
+NOBODY: Any = None
+
+
+class NodeTable:
+    """The nodes of one cache.
+
+    Args:
+        policy: who chooses the victims.
+        capacity: nodes that the cache holds, what a phase is measured by.
+        blocks: blocks that the engine has; at least `capacity`.
+        seed: seed of every draw.
+    """
+
+    def __init__(self, policy: type[Policy], capacity: int, blocks: int, seed: int = 0) -> None:
+        self.policy, self.capacity, self.blocks, self.seed = policy, capacity, blocks, seed
+        self._kernel = load_kernel(policy, "live", policy.traits)
+        self.clear()
+
+    def clear(self, *, seed: int | None = None) -> None:
+        """Forget everything; draws go on from `seed`, by default from the table's own."""
+        # cached nodes, marked nodes that are not cached, and one path on its way in
+        slots = 1 + self.blocks + 2 * self.capacity + 1
+        self._slot: dict[Hashable, int] = {}
+        self._key: list[Hashable] = [NOBODY] * slots
+        self._free = list(range(slots - 1, 0, -1))
+        marked = np.zeros(slots, np.int8)
+        random = np.full(1, (self.seed if seed is None else seed) % 2**64, np.uint64)
+        self._table = self._kernel.Table(
+            parent=np.zeros(slots, np.int32),
+            depth=np.zeros(slots, np.int32),
+            resident=np.zeros(slots, np.int8),
+            children=np.zeros(slots, np.int32),
+            pins=np.zeros(slots, np.int32),
+            inserted=np.zeros(slots, np.int64),
+            columns=np.zeros((len(self.policy.columns), slots), np.int64),
+            marked=marked,
+            candidates=np.zeros(slots, np.int32),
+            place=np.full(slots, -1, np.int32),
+            marked_order=np.zeros(self.capacity if Trait.PHASES in self.policy.traits else 0, np.int32),
+            counters=np.zeros(6, np.int64),
+            random=random,
+        )
+        self._dead = np.zeros(slots, np.int32)
+        self._victims = np.zeros(slots, np.int32)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Evictable leaves, marks, insertions, requests, phases ended early, and victims drawn as a last resort."""
+        names = ("candidates", "marks", "insertions", "requests", "early_phases", "rescues")
+        return dict(zip(names, self._table.counters.tolist(), strict=True))
+
+    def __len__(self) -> int:
+        return int(self._table.resident.sum())
+
+    def __contains__(self, key: Hashable) -> bool:
+        slot = self._slot.get(key, 0)
+        return bool(slot and self._table.resident[slot])
+
+    def slots(self, keys: Sequence[Hashable], parent: int = 0) -> IntArray:
+        """Slots of a path or a stretch of one below slot `parent`, made where there are none; int32."""
+        known, found = self._slot, []
+        for key in keys:
+            slot = known.get(key, 0)
+            if not slot:
+                slot = self._new(key, parent)
+            found.append(slot)
+            parent = slot
+        return np.array(found, np.int32)
+
+    def slot(self, key: Hashable) -> int:
+        """Slot of a node, 0 if it has none."""
+        return self._slot.get(key, 0)
+
+    def serve(self, path: IntArray, pinned: IntArray, upto: int) -> None:
+        """A request arrives: its path root to tip; the nodes that gain a pin; how many of the path come in now."""
+        self._bury(self._kernel.serve(self._table, path, pinned, upto, self._dead))
+
+    def grow(self, nodes: IntArray) -> None:
+        """Nodes that a running request has filled, parents first."""
+        self._kernel.grow(self._table, nodes)
+
+    def pin(self, nodes: IntArray) -> None:
+        """One more block of each node is in use."""
+        self._kernel.pin(self._table, nodes)
+
+    def release(self, nodes: IntArray) -> None:
+        """One block less of each node is in use."""
+        self._kernel.release(self._table, nodes)
+
+    def pins(self, key: Hashable) -> int:
+        """How many blocks of a node are in use."""
+        return int(self._table.pins[self._slot[key]])
+
+    def evict(self, count: int) -> list[Hashable]:
+        """Evict `count` leaves, or as many as there are; their keys, in order."""
+        chosen, deaths = self._kernel.evict(self._table, count, self._victims, self._dead)
+        victims = self._victims[:chosen].tolist()
+        keys = [self._key[slot] for slot in victims]
+        self._bury(deaths)
+        for slot in victims:
+            self._let_go(slot)
+        return keys
+
+    def drop(self, key: Hashable) -> None:
+        """A node has left the cache by another way."""
+        if slot := self._slot.get(key, 0):
+            parent = int(self._table.parent[slot])
+            self._kernel.drop(self._table, slot)
+            self._let_go(slot)
+            self._let_go(parent)
+
+    def _new(self, key: Hashable, parent: int) -> int:
+        if not self._free:
+            self._grow()
+        slot = self._free.pop()
+        self._slot[key], self._key[slot] = slot, key
+        self._table.parent[slot] = parent
+        self._table.depth[slot] = self._table.depth[parent] + 1
+        return slot
+
+    def _grow(self) -> None:
+        """Twice the slots: paths that were announced and never came in can fill the table."""
+        old = self._table.parent.size
+        fill = {"place": -1}
+        wider = {
+            name: np.concatenate([array, np.full_like(array, fill.get(name, 0))], axis=array.ndim - 1)
+            for name, array in self._table._asdict().items()
+            if name not in ("marked_order", "counters", "random")
+        }
+        self._table = self._table._replace(**wider)
+        self._key += [NOBODY] * old
+        self._free = list(range(2 * old - 1, old - 1, -1))
+        self._dead, self._victims = np.zeros(2 * old, np.int32), np.zeros(2 * old, np.int32)
+
+    def _bury(self, deaths: int) -> None:
+        for slot in self._dead[:deaths].tolist():
+            self._let_go(slot)
+
+    def _let_go(self, slot: int) -> None:
+        """Free a slot that stands for nothing any more."""
+        table = self._table
+        if not slot or self._key[slot] is NOBODY:
+            return
+        if table.resident[slot] or table.marked[slot] or table.children[slot]:
+            return
+        del self._slot[self._key[slot]]
+        self._key[slot] = NOBODY
+        self._free.append(slot)
