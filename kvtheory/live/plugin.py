@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ def register() -> None:
     """
     if asked_by_environment() is not None:
         require_version()
+    _answer_vars_of_llvmlite()
     from vllm.v1.core.sched.scheduler import Scheduler
     from vllm.v1.engine.core import EngineCore
 
@@ -58,6 +60,18 @@ def register() -> None:
     Scheduler.__init__ = initialise
     EngineCore.kvtheory_status = lambda core: status(core.scheduler)
     EngineCore.kvtheory_switch = lambda core, name, seed=0: switch(core.scheduler, name, seed)
+
+
+def _answer_vars_of_llvmlite() -> None:
+    """Let `vars` of llvmlite's library handle be a dict.
+
+    vLLM 0.32's CPU platform asks `vars` of every object of every module, and dies where numba was imported before
+    it: the handle takes `__dict__` for the name of a C function.
+    """
+    ffi = sys.modules.get("llvmlite.binding.ffi")
+    names = getattr(getattr(ffi, "lib", None), "_fntab", None)
+    if isinstance(names, dict):
+        names.setdefault("__dict__", {})
 
 
 def asked_by_environment() -> Settings | None:
