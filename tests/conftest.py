@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 import numba
@@ -12,6 +13,9 @@ slow_is_fine = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.d
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.register_profile("deep", max_examples=1500, deadline=None, suppress_health_check=slow_is_fine)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+collect_ignore = [] if importlib.util.find_spec("vllm") else ["on_vllm"]  # make test-vllm
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -189,6 +189,8 @@ def switch(scheduler: Any, name: str | None, seed: int = 0) -> dict[str, Any] | 
         raise InputError("requests are running: the policy can be changed only when none is")
     manager.block_pool.__class__, manager.__class__ = BlockPool, KVCacheManager
     if settings:
+        if not manager.enable_caching:
+            raise InputError(f"prefix caching is off, so {name} has nothing to evict")
         activate(scheduler, settings)
     return status(scheduler)
 

@@ -1,0 +1,51 @@
+"""Engines of other modes, one after another: chunked prefill, prefix caching off, asked for by the environment."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+from mixed_jobs import mixed
+
+from gpu_validation.engine import Engine
+from kvtheory.errors import InputError
+
+
+def small(folder: Path, **options: object) -> Engine:
+    return Engine(
+        "tiny-shape", block=32, blocks=40, longest=512, folder=folder, max_num_seqs=4, disable_log_stats=False,
+        **options,
+    )  # fmt: skip
+
+
+def test_chunked_prefill_and_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts of up to 450 tokens in chunks of 96, under the policy that the environment asks for."""
+    monkeypatch.setenv("KVTHEORY_POLICY", "rlt")
+    monkeypatch.setenv("KVTHEORY_SEED", "7")
+    engine = small(tmp_path, max_num_batched_tokens=96, enable_chunked_prefill=True)
+    status = engine.status()
+    assert status is not None
+    assert (status["policy"], status["seed"], status["capacity"]) == ("rlt", 7, 38)
+    jobs = mixed(8, 40, 32)
+    served = engine.serve(jobs, together=4)
+    engine.pool.check()
+    again = engine.status()
+    assert again is not None
+    assert again["evictions"] > 0
+    monkeypatch.delenv("KVTHEORY_POLICY")
+    monkeypatch.delenv("KVTHEORY_SEED")
+    engine.switch(None)
+    assert [s.output for s in engine.serve(jobs, together=4)] == [s.output for s in served]
+    del engine
+    gc.collect()
+
+
+def test_prefix_caching_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KVTHEORY_POLICY", "lru")
+    engine = small(tmp_path, enable_prefix_caching=False)
+    assert engine.status() is None
+    assert type(engine.pool).__name__ == "BlockPool"
+    assert sum(s.cached_tokens for s in engine.serve(mixed(9, 10, 32), together=4)) == 0
+    with pytest.raises(InputError, match="prefix caching is off"):
+        engine.switch("rlt")
