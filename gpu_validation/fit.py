@@ -1,0 +1,64 @@
+"""A cost model from what was measured: TTFT = fixed + cached * alpha_cached + computed * alpha_miss (+ attention).
+
+With it the simulator predicts TTFT on a workload that it was not fitted on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kvtheory.errors import InputError
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TTFTModel:
+    """Seconds to the first token of a request that waits for nobody.
+
+    Attributes:
+        fixed: of every request.
+        cached, computed: per token.
+        attention: per pair of a computed token and a token before it.
+    """
+
+    fixed: float
+    cached: float
+    computed: float
+    attention: float
+
+    def predict(self, hit: FloatArray, miss: FloatArray) -> FloatArray:
+        """TTFT of requests with `hit` cached and `miss` computed tokens; seconds, shape (N,)."""
+        return _features(hit, miss) @ np.array([self.fixed, self.cached, self.computed, self.attention])
+
+
+def fit(hit: FloatArray, miss: FloatArray, ttft: FloatArray) -> TTFTModel:
+    """Least squares with coefficients that are not negative, relative errors counted.
+
+    Args:
+        hit, miss: tokens, shape (N,).
+        ttft: seconds, shape (N,), of requests served one at a time.
+
+    Raises:
+        InputError: with fewer rows than coefficients.
+    """
+    if len(ttft) < 4:
+        raise InputError(f"{len(ttft)} rows are too few for a fit of 4 coefficients")
+    features = _features(hit, miss) / ttft[:, None]
+    scale = np.maximum(np.abs(features).max(axis=0), 1e-30)
+    chosen = list(range(features.shape[1]))
+    while True:  # drop what comes out negative, the most negative first
+        found = np.linalg.lstsq(features[:, chosen] / scale[chosen], np.ones(len(ttft)), rcond=None)[0]
+        if found.min() >= 0 or len(chosen) == 1:
+            break
+        del chosen[int(found.argmin())]
+    full = np.zeros(features.shape[1])
+    full[chosen] = np.maximum(found, 0) / scale[chosen]
+    return TTFTModel(*(float(x) for x in full))
+
+
+def _features(hit: FloatArray, miss: FloatArray) -> FloatArray:
+    return np.stack([np.ones_like(miss), hit, miss, miss * (hit + (miss + 1) / 2)], axis=1)

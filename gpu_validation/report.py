@@ -1,0 +1,173 @@
+"""From a run's JSON to a page: tables, verdicts, plots. reStructuredText, so that docs can include it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpu_validation.bootstrap import Interval, difference_of_means
+from gpu_validation.fit import TTFTModel, fit
+from gpu_validation.results import Cell, cells
+from kvtheory.atomic import atomic_write
+
+CLAIMS = (("rlt", "lru", "RLT against LRU"), ("arc", "lru", "ARC against LRU"), ("random", "lru", "random leaf against LRU"))
+Cells = dict[tuple[str, str, str], Cell]
+
+
+def write_report(found: dict[str, Any], folder: Path) -> list[Path]:
+    """Write `report.rst` and its plots into `folder`; the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = cells(found)
+    plots = _plots(found, table, folder)
+    text = "\n".join(_page(found, table, [plot.name for plot in plots]))
+    page = folder / "report.rst"
+    with atomic_write(page, "w") as stream:
+        stream.write(text + "\n")
+    return [page, *plots]
+
+
+def _page(found: dict[str, Any], table: Cells, plots: list[str]) -> Iterator[str]:
+    device, versions, plan = found["device"], found["versions"], found["plan"]
+    title = f"{plan['model']} on {device['name']} ({device['kind']})"
+    yield from (title, "=" * len(title), "")
+    yield f"vLLM {versions['vllm']}, torch {versions['torch']}, numba {versions['numba']}, Python {versions['python']}."
+    if device["kind"] != "CUDA":
+        yield "**This is a CPU run**: its times say nothing of a GPU."
+    yield (
+        f"{plan['blocks']} blocks of {plan['block']} tokens, so {found['capacity']} nodes; {plan['repeats']} rounds, the first "
+        f"{plan['warmup']:.0%} of the requests of a round not counted."
+    )
+    yield ""
+    yield from _results(table)
+    yield from _same(table)
+    yield from _verdicts(table)
+    yield from _prediction(table)
+    for plot in plots:
+        yield from ("", f".. image:: {plot}")
+
+
+def _results(table: Cells) -> Iterator[str]:
+    yield from _heading("Hit rate and time to first token")
+    yield from _table_head("workload", "mode", "policy", "hit rate", "mean TTFT, ms", "p50", "p95")
+    for (workload, mode, policy), cell in table.items():
+        p50, p95 = np.quantile(cell.ttft, [0.5, 0.95]) * 1e3
+        rates = cell.hit_rates
+        spread = f" ({rates.min():.1%} to {rates.max():.1%})" if rates.min() < rates.max() else ""
+        yield from _row(
+            f"``{workload}``", mode, policy, f"{rates.mean():.1%}{spread}",
+            f"{cell.ttft.mean() * 1e3:.1f}", f"{p50:.1f}", f"{p95:.1f}",
+        )  # fmt: skip
+    yield ""
+
+
+def _same(table: Cells) -> Iterator[str]:
+    yield from _heading("The simulator against the engine")
+    offline = [cell.same for (_, mode, _), cell in table.items() if mode == "offline"]
+    equal, total = (sum(column) for column in zip(*offline, strict=True))
+    yield f"Offline, {equal:,} of {total:,} requests hit exactly the tokens that the simulator predicts."
+    yield ""
+    timed = [(key, cell) for key, cell in table.items() if key[1] == "timed"]
+    if not timed:
+        return
+    yield "With timed arrivals requests overlap: they pin their paths, and a victim is chosen when its block is wanted. Hit rate,"
+    yield "engine less simulator:"
+    yield ""
+    yield from _table_head("workload", "policy", "difference", "requests that differ")
+    for (workload, _, policy), cell in timed:
+        difference = (cell.cached.sum() - cell.simulated.sum()) / cell.prompt.sum()
+        equal, total = cell.same
+        yield from _row(f"``{workload}``", policy, f"{100 * difference:+.2f} points", f"{total - equal:,} of {total:,}")
+    yield ""
+
+
+def _verdicts(table: Cells) -> Iterator[str]:
+    yield from _heading("Verdicts")
+    yield "Difference of means with its 95 % bootstrap interval over requests and rounds; undecided where 0 lies inside."
+    yield ""
+    yield from _table_head("claim", "workload", "mode", "hit rate, points", "verdict", "mean TTFT, ms", "verdict")
+    for new, old, words in CLAIMS:
+        for workload, mode, policy in table:
+            if policy != new or (workload, mode, old) not in table:
+                continue
+            hit, ttft = compare(table[workload, mode, new], table[workload, mode, old])
+            yield from _row(
+                words, f"``{workload}``", mode,
+                _signed(hit, 100), hit.verdict(larger_is_better=True),
+                _signed(ttft, 1e3), ttft.verdict(larger_is_better=False),
+            )  # fmt: skip
+    yield ""
+
+
+def compare(new: Cell, old: Cell) -> tuple[Interval, Interval]:
+    """Hit rate and mean TTFT of `new` less those of `old`; a request's hits are weighed by its share of tokens."""
+    weight = new.prompt / new.prompt.mean()
+    rates = [cell.cached / cell.prompt * weight for cell in (new, old)]
+    return difference_of_means(*rates), difference_of_means(new.ttft, old.ttft)
+
+
+def _prediction(table: Cells) -> Iterator[str]:
+    """Fit on one workload, predict the others."""
+    offline = {key: cell for key, cell in table.items() if key[1] == "offline"}
+    workloads = list(dict.fromkeys(key[0] for key in offline))
+    if len(workloads) < 2:
+        return
+    yield from _heading("Predicted TTFT")
+    yield "The cost model is fitted on one workload, its engine rows of all policies; TTFT elsewhere is predicted from the *simulator's* hits."
+    yield ""
+    yield from _table_head("fitted on", "predicted", "policy", "measured, ms", "predicted, ms", "error")
+    for workload in workloads:
+        model = fit_cells([cell for key, cell in offline.items() if key[0] == workload])
+        for (other, _, policy), cell in offline.items():
+            if other != workload:
+                measured, predicted = cell.ttft.mean(), predict(model, cell)
+                yield from _row(
+                    f"``{workload}``", f"``{other}``", policy, f"{measured * 1e3:.1f}", f"{predicted * 1e3:.1f}",
+                    f"{predicted / measured - 1:+.1%}",
+                )  # fmt: skip
+    yield ""
+
+
+def fit_cells(found: list[Cell]) -> TTFTModel:
+    """A cost model from the engine's hits and times."""
+    hit, prompt, ttft = (
+        np.concatenate([getattr(cell, name).ravel() for cell in found]) for name in ("cached", "prompt", "ttft")
+    )
+    return fit(hit, prompt - hit, ttft)
+
+
+def predict(model: TTFTModel, cell: Cell) -> float:
+    """Mean TTFT from the simulator's hits, in seconds."""
+    hit = cell.simulated.ravel()
+    return float(model.predict(hit, cell.prompt.ravel() - hit).mean())
+
+
+def _plots(found: dict[str, Any], table: Cells, folder: Path) -> list[Path]:
+    from gpu_validation.plots import hit_rates, predicted_against_measured, ttft_curves
+
+    written = []
+    for name, draw in (("ttft", ttft_curves), ("hits", hit_rates), ("predicted", predicted_against_measured)):
+        path = folder / f"{name}.svg"
+        draw(found, table, path)
+        written.append(path)
+    return written
+
+
+def _signed(interval: Interval, unit: float) -> str:
+    return f"{interval.value * unit:+.2f} [{interval.low * unit:+.2f}, {interval.high * unit:+.2f}]"
+
+
+def _heading(text: str) -> tuple[str, ...]:
+    return text, "-" * len(text), ""
+
+
+def _table_head(*names: str) -> Iterator[str]:
+    yield from (".. list-table::", "   :header-rows: 1", "")
+    yield from _row(*names)
+
+
+def _row(*values: str) -> Iterator[str]:
+    for i, value in enumerate(values):
+        yield f"   {'*' if i == 0 else ' '} - {value}"

@@ -1,0 +1,227 @@
+"""The study: every workload under every policy, orders interleaved, repeats, one JSON."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpu_validation.engine import Engine, Job, Served
+from gpu_validation.prompts import Prompts, shorten
+from kvtheory.engine.kernel import replay
+from kvtheory.errors import InputError
+from kvtheory.model import Trace
+from kvtheory.registry import lookup, policies
+from kvtheory.sources import open_source
+
+SCHEMA = "kvtheory-gpu-validation/1"
+STOCK = "stock"
+"""vLLM with nothing of ours, under its own eviction order."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure.
+
+    Attributes:
+        model: a shape of `gpu_validation.shapes`, or a folder.
+        workloads: sources as `kvtheory ratio` takes them.
+        names: policies, or `stock`.
+        block, blocks, longest: of the KV cache, and the longest prompt in tokens.
+        repeats: rounds; the order of policies rotates from round to round, the seed is the round.
+        warmup: share of the requests that is served but not measured.
+        requests: most requests of a workload.
+        together: requests at a time in the offline mode.
+        load: of the timed mode, arrivals times mean service time of the first policy; None for no timed mode.
+        output: tokens generated.
+        seed: of the arrivals.
+    """
+
+    model: str
+    workloads: tuple[str, ...]
+    names: tuple[str, ...]
+    block: int
+    blocks: int
+    longest: int
+    repeats: int = 3
+    warmup: float = 0.2
+    requests: int = 200
+    together: int = 1
+    load: float | None = 0.7
+    output: int = 1
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise InputError if it cannot be carried out."""
+        for name in self.names:
+            if name != STOCK:
+                lookup(policies(), name, "policy")
+        if self.repeats < 1 or self.requests < 2 or self.together < 1 or self.output < 1:
+            raise InputError("repeats, requests, together and output must be positive", field="plan")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"{self.warmup} is not a share below 1", field="warmup")
+        if self.load is not None and not 0 < self.load < 2:
+            raise InputError(f"{self.load} is not between 0 and 2", field="load")
+
+
+def carry_out(plan: Plan, folder: Path, say: Callable[[str], None], **options: Any) -> dict[str, Any]:
+    """Run the whole plan; the JSON of `run`."""
+    plan.check()
+    traces = {spec: _trace(spec, plan) for spec in plan.workloads}
+    say(f"loading {plan.model}")
+    engine = Engine(
+        plan.model, block=plan.block, blocks=plan.blocks, longest=plan.longest, folder=folder, **options
+    )
+    runs: list[dict[str, Any]] = []
+    for spec, trace in traces.items():
+        jobs = _jobs(plan, engine, trace)
+        _heat(engine, jobs)
+        service = _mean_service(engine, plan, jobs)
+        timed = _timed(jobs, service, plan) if plan.load else None
+        for repeat, name in _order(plan):
+            for mode in ("offline", "timed") if timed else ("offline",):
+                say(f"{spec}, {mode}, round {repeat + 1}, {name}")
+                engine.switch(None if name == STOCK else name, repeat)
+                start = time.perf_counter()
+                if mode == "offline" or timed is None:
+                    served = engine.serve(jobs, together=plan.together)
+                else:
+                    served = engine.serve_timed(timed)
+                runs.append(
+                    {
+                        "workload": spec,
+                        "mode": mode,
+                        "policy": name,
+                        "repeat": repeat,
+                        "seconds": time.perf_counter() - start,
+                        "status": engine.status(),
+                        "requests": [_row(s) for s in served],
+                        "simulated_hits": _simulated(engine, trace, name, repeat),
+                    }
+                )
+    return {
+        "schema": SCHEMA,
+        "title": f"{plan.model} on {device()['kind']}",
+        "versions": versions(),
+        "device": device(),
+        "plan": asdict(plan),
+        "command": sys.argv,
+        "capacity": engine.capacity,
+        "workloads": {spec: _facts(trace) for spec, trace in traces.items()},
+        "runs": runs,
+    }
+
+
+def _trace(spec: str, plan: Plan) -> Trace:
+    deepest = (min(plan.longest - plan.output, plan.block * (plan.blocks - 2)) - 1) // plan.block
+    return shorten(open_source(spec), requests=plan.requests, deepest=deepest)
+
+
+def _jobs(plan: Plan, engine: Engine, trace: Trace) -> list[Job]:
+    prompts = Prompts(engine.block, engine.vocabulary)
+    return [
+        Job(prompts.tokens(trace.tree, v, i), plan.output) for i, v in enumerate(trace.requests.tolist())
+    ]
+
+
+def _heat(engine: Engine, jobs: list[Job]) -> None:
+    """Serve a few requests, so that nothing is compiled or allocated for the first time in a measured run."""
+    engine.switch("rlt")
+    engine.serve(jobs[: min(8, len(jobs))])
+
+
+def _mean_service(engine: Engine, plan: Plan, jobs: list[Job]) -> float:
+    name = plan.names[0]
+    engine.switch(None if name == STOCK else name)
+    return float(np.mean([s.ttft for s in engine.serve(jobs)]))
+
+
+def _timed(jobs: list[Job], service: float, plan: Plan) -> list[Job]:
+    """Poisson arrivals at the planned load."""
+    assert plan.load is not None
+    gaps = np.random.default_rng(plan.seed).exponential(service / plan.load, len(jobs))
+    return [
+        Job(job.prompt, job.output, float(at)) for job, at in zip(jobs, np.cumsum(gaps), strict=True)
+    ]
+
+
+def _order(plan: Plan) -> Iterator[tuple[int, str]]:
+    for repeat in range(plan.repeats):
+        turn = repeat % len(plan.names)
+        for name in plan.names[turn:] + plan.names[:turn]:
+            yield repeat, name
+
+
+def _row(served: Served) -> list[float]:
+    """Prompt tokens, cached tokens, TTFT in seconds."""
+    return [served.prompt_tokens, served.cached_tokens, round(served.ttft, 7)]
+
+
+def _simulated(engine: Engine, trace: Trace, name: str, seed: int) -> list[int]:
+    """Cached tokens that the simulator predicts for one request at a time."""
+    policy = policies()["lru" if name == STOCK else name]
+    hit = replay(trace, engine.capacity, policy, seed).hit
+    return [int(depth) * engine.block for depth in trace.tree.depth[hit]]
+
+
+def _facts(trace: Trace) -> dict[str, Any]:
+    return {
+        "source": trace.source,
+        "requests": len(trace),
+        "nodes": trace.tree.n,
+        "accesses": trace.accesses,
+        "deepest": int(trace.depths.max()),
+    }
+
+
+def device() -> dict[str, Any]:
+    """The machine, in words."""
+    import torch
+
+    if torch.cuda.is_available():
+        found = torch.cuda.get_device_properties(0)
+        return {
+            "kind": "CUDA",
+            "name": found.name,
+            "memory_bytes": found.total_memory,
+            "cuda": torch.version.cuda,
+            "driver": _driver(),
+        }
+    return {"kind": "CPU", "name": platform.processor() or platform.machine(), "cores": _cores()}
+
+
+def versions() -> dict[str, str | None]:
+    """Of everything that has a say."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in ("kvtheory", "torch", "numpy", "numba"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    import vllm
+
+    found["vllm"] = vllm.__version__
+    return found
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+def _driver() -> str | None:
+    import subprocess
+
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
