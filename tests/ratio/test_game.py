@@ -146,7 +146,7 @@ def test_mru_is_infinite(tree):
     assert result.to_json()["ratio"] == result.to_json()["lower"] == result.to_json()["upper"] == "inf"
 
 
-@pytest.mark.parametrize("policy", ["lru", "fifo", "mru", "marking", "rlt", "random"])
+@pytest.mark.parametrize("policy", ["lru", "fifo", "mru", "marking", "rlt", "random", "bucketing"])
 def test_everything_fits(policy):
     result = solve("star:3", 3, policy)
     assert result.to_json()["ratio"] == "1/1"

@@ -13,6 +13,7 @@ HAS_HOOKS = True
 TOUCH = True
 BINARY = True
 PHASES = True
+FULL = True
 COLUMNS = 1
 
 
