@@ -92,3 +92,32 @@ def test_where_the_bounds_do_not_meet_the_lower_one_is_certified(capsys, tmp_pat
     capsys.readouterr()
     assert run(["verify", str(file)]) == 0
     assert "lower 46/39" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("policy", "requestable", "lower", "upper", "code"),
+    [
+        ("best-deterministic", "all", "3/1", "3/1", 0),
+        ("best-randomized", "all", "11/6", "3/1", 3),
+        ("best-randomized", "1,2,3", "1/1", "3/1", 3),
+    ],
+)
+def test_beyond_the_budget_the_theorems_are_left(capsys, policy, requestable, lower, upper, code):
+    """Three work functions are not enough: what is proved without the game is said, and lies round the truth."""
+    words = ["exact", "--tree", "star:5", "--capacity", "3", "--policy", policy, "--requestable", requestable]
+    assert run([*words, "--budget", "3", "--json", "-"]) == code
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == KEYS.split()
+    assert (found["lower"], found["upper"], found["states"]) == (lower, upper, None)
+    assert run([*words, "--json", "-"]) == 0
+    truth = Fraction(json.loads(capsys.readouterr().out)["ratio"])
+    assert Fraction(lower) <= truth <= Fraction(upper)
+
+
+@pytest.mark.parametrize("option", ["--certificate", "--emit-policy"])
+def test_beyond_the_budget_there_is_nothing_to_write(capsys, tmp_path, option):
+    file = tmp_path / "out.json"
+    words = ["exact", "--tree", "star:5", "--capacity", "3", "--policy", "best-randomized", "--budget", "3"]
+    assert run([*words, option, str(file)]) == 3
+    assert "more than 3 work functions" in capsys.readouterr().err
+    assert not file.exists()

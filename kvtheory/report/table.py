@@ -82,7 +82,9 @@ def print_report(report: RatioReport, screen: Console) -> None:
         table.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
     lines = rows(report)
     for i, line in enumerate(lines):
-        table.add_row(*line, style="green" if line[POLICY] == "OPT" else "", end_section=_last_of_run(lines, i))
+        table.add_row(
+            *line, style="green" if line[POLICY] == "OPT" else "", end_section=_last_of_run(lines, i)
+        )
     screen.print(Text(heading(report)))
     screen.print(table)
     for note in notes(report):
