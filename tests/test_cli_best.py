@@ -104,7 +104,8 @@ def test_where_the_bounds_do_not_meet_the_lower_one_is_certified(capsys, tmp_pat
 )
 def test_beyond_the_budget_the_theorems_are_left(capsys, policy, requestable, lower, upper, code):
     """Three work functions are not enough: what is proved without the game is said, and lies round the truth."""
-    words = ["exact", "--tree", "star:5", "--capacity", "3", "--policy", policy, "--requestable", requestable]
+    asked = ["--policy", policy, "--requestable", requestable]
+    words = ["exact", "--tree", "star:5", "--capacity", "3", *asked]
     assert run([*words, "--budget", "3", "--json", "-"]) == code
     found = json.loads(capsys.readouterr().out)
     assert list(found) == KEYS.split()

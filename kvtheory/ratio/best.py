@@ -138,7 +138,9 @@ def deterministic(instance: Instance, budget: int | None) -> Best | Enclosed:
     try:
         return Best(name, best_deterministic(instance, works=_works(instance, budget)))
     except LimitError as reason:
-        return Enclosed(name, instance, _forced(instance, lambda leaves: leaves), _held(instance, LeafLRU), reason)
+        return Enclosed(
+            name, instance, _forced(instance, lambda leaves: leaves), _held(instance, LeafLRU), reason
+        )
 
 
 def randomized(instance: Instance, budget: int | None) -> Best | Enclosed:
@@ -147,7 +149,9 @@ def randomized(instance: Instance, budget: int | None) -> Best | Enclosed:
     try:
         return Best(name, best_randomized(instance, works=_works(instance, budget)))
     except LimitError as reason:
-        return Enclosed(name, instance, _forced(instance, harmonic), _held(instance, LeafLRU, Bucketing), reason)
+        return Enclosed(
+            name, instance, _forced(instance, harmonic), _held(instance, LeafLRU, Bucketing), reason
+        )
 
 
 def _works(instance: Instance, budget: int | None) -> WorkFunctions:

@@ -121,7 +121,8 @@ def test_rlt_is_exact_on_all_small_trees():
 def test_the_theorem_is_the_upper_bound_where_nothing_better_is_known():
     bound = proved_bound(Instance.of(parse_tree("star:4"), 3), policies()["rlt"])
     assert bound == 4 * harmonic(3)
-    assert proved_bound(Instance.of(parse_tree("star:4"), 3), policies()["random"]) is None
+    assert proved_bound(Instance.of(parse_tree("star:4"), 3), policies()["random"]) == 3
+    assert proved_bound(Instance.of(parse_tree("star:4"), 3), policies()["mru"]) is None
 
 
 @pytest.mark.parametrize(("tree", "capacity"), [("star:3", 2), ("0,0,1,0", 2)])
