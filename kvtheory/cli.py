@@ -158,16 +158,16 @@ def exact(
         solved = solve_exact(instance, policy, budget)
         found = solved.result()
         emitted = emitted_policy(solved) if emit_policy else None
-    if json_file != "-":
-        _print_pairs(found.to_json())
-    if json_file:
-        _write_json(found.to_json(), json_file)
     if certificate:
         from kvtheory.certificate import write_certificate
 
         write_certificate(certificate, solved.certificate())
     if emit_policy and emitted:
         _write_json(emitted, str(emit_policy))
+    if json_file:
+        _write_json(found.to_json(), json_file)
+    if json_file != "-":
+        _print_pairs(found.to_json())
     return 0 if found.settled else LIMIT_REACHED
 
 

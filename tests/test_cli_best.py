@@ -103,7 +103,7 @@ def test_where_the_bounds_do_not_meet_the_lower_one_is_certified(capsys, tmp_pat
     ],
 )
 def test_beyond_the_budget_the_theorems_are_left(capsys, policy, requestable, lower, upper, code):
-    """Three work functions are not enough: what is proved without the game is said, and lies round the truth."""
+    """Three work functions are not enough: what theorems say is printed, and lies round the truth."""
     asked = ["--policy", policy, "--requestable", requestable]
     words = ["exact", "--tree", "star:5", "--capacity", "3", *asked]
     assert run([*words, "--budget", "3", "--json", "-"]) == code
@@ -118,7 +118,7 @@ def test_beyond_the_budget_the_theorems_are_left(capsys, policy, requestable, lo
 @pytest.mark.parametrize("option", ["--certificate", "--emit-policy"])
 def test_beyond_the_budget_there_is_nothing_to_write(capsys, tmp_path, option):
     file = tmp_path / "out.json"
-    words = ["exact", "--tree", "star:5", "--capacity", "3", "--policy", "best-randomized", "--budget", "3"]
+    words = "exact --tree star:5 --capacity 3 --policy best-randomized --budget 3".split()
     assert run([*words, option, str(file)]) == 3
     assert "more than 3 work functions" in capsys.readouterr().err
     assert not file.exists()
