@@ -118,7 +118,8 @@ def test_beyond_the_budget_the_theorems_are_left(capsys, policy, requestable, lo
 @pytest.mark.parametrize("option", ["--certificate", "--emit-policy"])
 def test_beyond_the_budget_there_is_nothing_to_write(capsys, tmp_path, option):
     file = tmp_path / "out.json"
-    words = "exact --tree star:5 --capacity 3 --policy best-randomized --budget 3".split()
+    tree = ["--tree", "star:5", "--capacity", "3"]
+    words = ["exact", *tree, "--policy", "best-randomized", "--budget", "3"]
     assert run([*words, option, str(file)]) == 3
     assert "more than 3 work functions" in capsys.readouterr().err
     assert not file.exists()
