@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test lint docs bench figures clean
+.PHONY: env demo test lint docs bench figures atlas clean
 
 env: $(VENV)/.installed
 
@@ -48,6 +48,16 @@ figures: env
 	cd build/figures && (echo '$$ kvtheory $(RATIO)'; $(CURDIR)/$(BIN)/kvtheory $(RATIO)) > mooncake_ratio.txt
 	cd build/figures && (echo '$$ kvtheory $(WINDOW)'; $(CURDIR)/$(BIN)/kvtheory $(WINDOW)) > mooncake_as_simulator.txt
 	mv build/figures/mooncake_curves.svg build/figures/mooncake_*.txt docs/_static/
+
+# Remakes the committed atlas (docs/theory/atlas.rst): every policy to 6 nodes, three deterministic ones to 7.
+ATLAS := build/atlas
+atlas: env
+	rm -rf $(ATLAS) && mkdir -p docs/_static/atlas
+	$(BIN)/kvtheory atlas --nodes 6 -o $(ATLAS)/6
+	$(BIN)/kvtheory atlas --nodes 7 --policies lru,fifo,best-deterministic --certify 2000 -o $(ATLAS)/7
+	cd $(ATLAS)/6 && cp atlas.jsonl atlas.csv atlas.svg $(CURDIR)/docs/_static/atlas/
+	cd $(ATLAS)/7 && for f in jsonl csv; do cp atlas.$$f $(CURDIR)/docs/_static/atlas/deterministic7.$$f; done
+	cd docs/_static/atlas && sha256sum atlas.* deterministic7.* > SHA256SUMS
 
 clean:
 	rm -rf $(VENV) docs/_build docs/generated demo.svg demo.html build *.egg-info

@@ -40,7 +40,9 @@ ConflictOption = Annotated[
 def ratio(
     source: SourceArgument,
     capacity: Annotated[str, typer.Option(help="Blocks, or a share of the distinct blocks: 2000,10%.")],
-    policies: Annotated[str, typer.Option(help="Policies, or all.")] = "lru,fifo,lfu,random,rlt",
+    policies: Annotated[
+        str, typer.Option(help="Policies, or all; FILE.json: one that exact emitted.")
+    ] = "lru,fifo,lfu,random,rlt",
     seeds: Annotated[int, typer.Option(help="Seeds 0..S-1 for randomised policies.")] = 8,
     warmup: Annotated[float, typer.Option(help="Share of the requests served but not counted.")] = 0.0,
     measure: Annotated[Literal["nodes", "tokens"], typer.Option(help="Count blocks or tokens.")] = "nodes",
@@ -52,11 +54,11 @@ def ratio(
 ) -> None:
     """Misses, hit rate and ratio to the exact optimum of every policy on a trace."""
     from kvtheory.ratio.capacity import parse_capacities
-    from kvtheory.registry import select_policies
+    from kvtheory.ratio.players import select_players
     from kvtheory.report.curves import check_plot_path
     from kvtheory.sources import open_source
 
-    chosen = select_policies(policies)
+    chosen = select_players(policies)
     parse_capacities(capacity, 100)
     if plot:
         check_plot_path(plot)
@@ -156,16 +158,16 @@ def exact(
         solved = solve_exact(instance, policy, budget)
         found = solved.result()
         emitted = emitted_policy(solved) if emit_policy else None
-    if json_file != "-":
-        _print_pairs(found.to_json())
-    if json_file:
-        _write_json(found.to_json(), json_file)
     if certificate:
         from kvtheory.certificate import write_certificate
 
         write_certificate(certificate, solved.certificate())
     if emit_policy and emitted:
         _write_json(emitted, str(emit_policy))
+    if json_file:
+        _write_json(found.to_json(), json_file)
+    if json_file != "-":
+        _print_pairs(found.to_json())
     return 0 if found.settled else LIMIT_REACHED
 
 
@@ -231,6 +233,40 @@ def sweep(
     with Spinner() as say:
         summary = run_sweep(read_plan(plan), jobs=jobs, resume=resume, progress=say)
     typer.echo(f"{summary.cells} cells, {summary.computed} computed, {summary.kept} kept: {summary.results}")
+
+
+@app.command()
+def atlas(
+    nodes: Annotated[int, typer.Option(help="Nodes of the largest trees.")] = 6,
+    policies: Annotated[
+        str, typer.Option(help="Policies, best-deterministic, best-randomized, or all.")
+    ] = "all",
+    budget: Annotated[int | None, typer.Option(help="Most states to explore for one ratio.")] = None,
+    certify: Annotated[int, typer.Option(help="Most positions of a certificate to verify.")] = 60_000,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = -1,
+    resume: Annotated[bool, typer.Option(help="Keep finished cells of an earlier run.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the files.")] = Path("atlas"),
+) -> int:
+    """The exact ratio of every policy on every small tree and capacity, as JSON Lines, CSV and a picture."""
+    from kvtheory.ratio.atlas import make_atlas, select
+    from kvtheory.report.atlas import complete, table, write_atlas
+
+    with Spinner() as say:
+        found = make_atlas(
+            nodes,
+            select(policies),
+            output / "cells",
+            budget=budget,
+            certify=certify,
+            jobs=jobs,
+            resume=resume,
+            progress=say,
+        )
+        files = write_atlas(found, output)
+    for line in table(found.rows):
+        typer.echo(line)
+    typer.echo(f"{len(found.rows)} instances, {found.computed} cells computed, {found.kept} kept: {files[0]}")
+    return 0 if complete(found.rows) else LIMIT_REACHED
 
 
 def _version(wanted: bool) -> None:

@@ -8,7 +8,9 @@ Order of events when request `t` asks for node `v`
 --------------------------------------------------
 1. *Phase.* Marks belong to the request sequence, not to the policy. If the marked nodes together with
    the path of `v` would exceed `capacity` nodes, all marks are cleared: a new phase. Then the path is
-   marked.
+   marked. (Under `FULL` they are cleared in step 5, but for the path: when a node has to be evicted and no
+   candidate of positive weight is left, because all of them are marked. After the request the marks are the
+   same.)
 2. *Hit.* The hit is the longest cached prefix of the path. Cost = depth of `v` minus depth of the hit.
 3. *Pin.* The path of `v` cannot be evicted while `v` is served.
 4. *Insert and access.* For each node of the path, root to tip: if it is missing it is inserted
@@ -29,7 +31,7 @@ Weighted policies draw from an ordered list of candidates: cached leaves, not pi
   victim leaves when it is drawn.
 - *Phase change* (`BINARY` with `PHASES`): the nodes marked in the phase that ends are looked at in the
   order in which they were marked (request by request, root to tip); those that are cached leaves, have
-  positive weight and are not in the list are appended.
+  positive weight and are not in the list are appended. Under `FULL` the tip of the path is not.
 - *One draw*: an integer below the total weight, by :mod:`kvtheory.rng`, unbiased; the victim is the first
   candidate at which the running sum of weights exceeds it.
 """

@@ -47,6 +47,9 @@ class Trait(enum.Flag):
     BINARY: weights are 0 or 1, and change only in a request whose path contains the node, or at a phase
     change.
     PHASES: `s.marked[v]` is read: 1 for nodes requested in the current phase.
+    FULL: with PHASES, and a weight of 0 wherever `marked` is 1: a phase ends inside the request that does
+    not fit into it, once its unmarked nodes have been evicted, and not before that request. Every phase that
+    ends has then filled the cache.
     """
 
     NONE = 0
@@ -54,6 +57,7 @@ class Trait(enum.Flag):
     TOUCH = enum.auto()
     BINARY = enum.auto()
     PHASES = enum.auto()
+    FULL = enum.auto()
 
 
 class Status(enum.Enum):
@@ -131,6 +135,8 @@ class Policy:
             raise PolicyError(f"{cls.__name__}: the column 'marked' belongs to the engine")
         if Trait.BINARY in cls.traits and cls.weight is None:
             raise PolicyError(f"{cls.__name__}: BINARY speaks of weights, but this policy ranks")
+        if Trait.FULL in cls.traits and (cls.weight is None or Trait.PHASES not in cls.traits):
+            raise PolicyError(f"{cls.__name__}: FULL is for weights and needs PHASES")
 
     @classmethod
     def randomised(cls) -> bool:

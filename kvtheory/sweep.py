@@ -19,11 +19,11 @@ import inspect
 import json
 import os
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from kvtheory import __version__
 from kvtheory.atomic import atomic_write
@@ -43,6 +43,17 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 CHOICES = {"measure": ("nodes", "tokens"), "on_conflict": ("refuse", "split")}
 REQUIRED = ("output", "sources", "capacity", "policies")
+
+
+class Keyed(Protocol):
+    """What one process computes and one file holds."""
+
+    def key(self) -> str:
+        """Name of the file: a hash of all that the result depends on."""
+        ...
+
+
+T = TypeVar("T", bound=Keyed)
 
 
 @dataclass(frozen=True)
@@ -159,29 +170,55 @@ def run_sweep(
     Raises:
         InputError: if the folder holds results and `resume` was not asked for, or there are no jobs.
     """
+    files, computed = finish_cells(
+        plan.output / "cells", plan.cells, compute_cell, jobs=jobs, resume=resume, progress=progress
+    )
+    results = plan.output / "results.jsonl"
+    with atomic_write(results, "w") as stream:
+        stream.writelines(file.read_text(encoding="utf-8") for file in files)
+    return Summary(len(files), computed, len(files) - computed, results)
+
+
+def finish_cells(
+    folder: Path,
+    cells: Sequence[T],
+    compute: Callable[[T, Path], None],
+    *,
+    jobs: int,
+    resume: bool,
+    progress: Callable[[str], None],
+) -> tuple[list[Path], int]:
+    """Compute, with joblib, the cells that have no file yet; every cell's file, and how many were computed.
+
+    Args:
+        folder: where the files are; made if need be.
+        cells: what to compute.
+        compute: computes a cell and writes its file, whole or not at all.
+        jobs: processes; -1 for all cores.
+        resume: keep cells that an earlier run finished.
+        progress: told how many cells are done.
+
+    Raises:
+        InputError: if the folder holds files and `resume` was not asked for, or there are no jobs.
+    """
     from joblib import Parallel, delayed
 
     if jobs == 0:
         raise InputError("0 processes: give a number of them, or -1 for all cores", field="jobs")
-
-    folder = plan.output / "cells"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(error.strerror or "cannot be made", file=str(plan.output)) from error
+        raise InputError(error.strerror or "cannot be made", file=str(folder.parent)) from error
     if not resume and any(folder.iterdir()):
         raise InputError("holds the results of an earlier run: add --resume, or remove it", file=str(folder))
-    files = [folder / f"{cell.key()}.json" for cell in plan.cells]
-    missing = {file: cell for file, cell in zip(files, plan.cells, strict=True) if not _finished(file)}
-    tasks = (delayed(compute_cell)(cell, file) for file, cell in missing.items())
+    files = [folder.absolute() / f"{cell.key()}.json" for cell in cells]  # a worker may be elsewhere
+    missing = {file: cell for file, cell in zip(files, cells, strict=True) if not _finished(file)}
+    tasks = (delayed(compute)(cell, file) for file, cell in missing.items())
     done: Iterable[None] = Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
     progress(f"0 of {len(missing)} cells")
     for count, _ in enumerate(done, start=1):
         progress(f"{count} of {len(missing)} cells")
-    results = plan.output / "results.jsonl"
-    with atomic_write(results, "w") as stream:
-        stream.writelines(file.read_text(encoding="utf-8") for file in files)
-    return Summary(len(files), len(missing), len(files) - len(missing), results)
+    return files, len(missing)
 
 
 def _finished(file: Path) -> bool:

@@ -88,7 +88,7 @@ def widths(tree: PrefixTree, capacities: list[int]) -> list[Widths]:
         wanted = [k for k in capacities if min(k, tree.height) == reach]
         chains = Chains.of(parent)
         if chains.leaves <= EXACT_LEAVES:
-            least = least_nodes(chains.parent, chains.length, max(wanted) + 1)
+            least = least_nodes(chains.parent, chains.length, chains.single, max(wanted) + 1)
             found |= {k: _exact(least, chains.nodes, k) for k in wanted}
         else:
             found |= {k: _enclosed(chains, k) for k in wanted}
@@ -115,12 +115,14 @@ class Chains:
     Attributes:
         parent: int32, shape (R+1,); -1 for the root.
         length: int32, shape (R+1,): nodes in each chain.
+        single: int64, shape (R+1,): nodes needed for one leaf in or below each chain.
         nodes: nodes of the tree, without the root.
         leaves: its leaves.
     """
 
     parent: IntArray
     length: IntArray
+    single: LongArray
     nodes: int
     leaves: int
 
@@ -129,7 +131,7 @@ class Chains:
         """Merge the chains of a tree given by its parents."""
         above, length, *_ = merge_runs(parent, np.empty(0, dtype=np.int32))
         leaves = np.count_nonzero(np.bincount(above[1:], minlength=above.size)[1:] == 0)
-        return cls(above, length, parent.size - 1, int(leaves))
+        return cls(above, length, np.ones(above.size, dtype=np.int64), parent.size - 1, int(leaves))
 
 
 def _exact(least: LongArray, nodes: int, k: int) -> Widths:
@@ -139,7 +141,7 @@ def _exact(least: LongArray, nodes: int, k: int) -> Widths:
 
 
 @njit
-def least_nodes(parent: IntArray, length: IntArray, limit: int) -> LongArray:
+def least_nodes(parent: IntArray, length: IntArray, single: LongArray, limit: int) -> LongArray:
     """F(0), F(1), ...: least nodes of a closed set with l leaves, as far as it is at most `limit`.
 
     F increases strictly, so tables are cut where they exceed the limit. Each entry's table lies in its own
@@ -166,7 +168,7 @@ def least_nodes(parent: IntArray, length: IntArray, limit: int) -> LongArray:
         count = max(used[v], 1)
         for i in range(count):
             table[start + i] += length[v]
-        table[start] = 1  # the first node of the chain alone
+        table[start] = single[v]
         while count > 1 and table[start + count - 1] > limit:
             count -= 1
         other, right = used[p], start + leaves[v]
@@ -206,7 +208,7 @@ def enclose_leaves(chains: Chains, budget: int) -> tuple[int, int]:
     best, bound = 1, budget
     for _ in range(PRICE_BITS + 1):
         price = (low + high) // 2
-        value, leaves, nodes = priced_set(chains.parent, chains.length, price, unit)
+        value, leaves, nodes = priced_set(chains.parent, chains.length, chains.single, price, unit)
         bound = min(bound, (value + price * budget) // unit)
         excess = max(0, nodes - budget)
         best = max(best, leaves - excess)  # dropping a leaf frees a node and loses at most one leaf
@@ -215,15 +217,17 @@ def enclose_leaves(chains: Chains, budget: int) -> tuple[int, int]:
 
 
 @njit
-def priced_set(parent: IntArray, length: IntArray, price: int, unit: int) -> tuple[int, int, int]:
+def priced_set(
+    parent: IntArray, length: IntArray, single: LongArray, price: int, unit: int
+) -> tuple[int, int, int]:
     """Best closed set by `unit * leaves - price * nodes`: its value, leaves and nodes."""
     n = parent.size - 1
     below = np.zeros(n + 1, np.int64)
     leaves = np.zeros(n + 1, np.int64)
     nodes = np.zeros(n + 1, np.int64)
     for v in range(n, 0, -1):
-        value = unit - price  # the first node of the chain alone
-        count, size = 1, 1
+        value = unit - price * single[v]
+        count, size = 1, single[v]
         if below[v] - price * length[v] > value:
             value = below[v] - price * length[v]
             count, size = leaves[v], nodes[v] + length[v]

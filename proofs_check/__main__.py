@@ -28,19 +28,40 @@ def theorems() -> dict[str, Theorem]:
     return found
 
 
-def to_json(rows: list[Row]) -> list[dict[str, Any]]:
-    """Rows with rationals as "p/q"."""
-    return [
-        {
-            "what": row.what,
-            "computed": str(row.computed),
-            "relation": row.relation,
-            "claimed": str(row.claimed),
-            "instances": row.instances,
-            "holds": row.holds,
-        }
-        for row in rows
-    ]
+def to_json(theorem: Theorem, effort: Effort, rows: list[Row], notes: list[str]) -> dict[str, Any]:
+    """One theorem and its rows, rationals as "p/q"."""
+    return {
+        "statement": theorem.statement,
+        "kind": theorem.kind.value,
+        "checked_up_to": theorem.checked_up_to(effort),
+        "covers": list(theorem.covers),
+        "where": theorem.where,
+        "rows": [
+            {
+                "what": row.what,
+                "computed": str(row.computed),
+                "relation": row.relation,
+                "claimed": str(row.claimed),
+                "instances": row.instances,
+                "by": row.by,
+                "holds": row.holds,
+            }
+            for row in rows
+        ],
+        "notes": notes,
+    }
+
+
+def show(name: str, theorem: Theorem, effort: Effort, rows: list[Row], notes: list[str], took: float) -> None:
+    """The rows of one theorem as text."""
+    print(f"{name}  [{theorem.kind.value}; {theorem.where}]  {took:.1f} s\n  {theorem.statement}")
+    print(f"  checked up to: {theorem.checked_up_to(effort)}")
+    for row in rows:
+        verdict = "holds" if row.holds else "FAILS"
+        counted = "for all values" if row.by == "z3" else f"{row.instances:,} instances"
+        print(f"  {verdict}  {row.what}: {row.computed} {row.relation} {row.claimed}  ({counted})")
+    for note in notes:
+        print(f"  note   {note}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m proofs_check", description=proofs_check.__doc__)
     parser.add_argument("theorem", nargs="*", help="file stems; default: all")
     effort = parser.add_mutually_exclusive_group()
-    effort.add_argument("--quick", action="store_true", help="what CI runs (default)")
+    effort.add_argument(
+        "--quick", action="store_true", help="smaller instances, under a minute: what CI runs"
+    )
     effort.add_argument("--deep", action="store_true", help="larger instances, minutes to hours")
     parser.add_argument("--json", metavar="F", help="write the rows to a file; '-' for stdout")
     options = parser.parse_args(arguments)
@@ -57,19 +80,16 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in known:
             print(f"proofs_check: no theorem is named '{name}'; known: {', '.join(known)}", file=sys.stderr)
             return 2
+    chosen = Effort.DEEP if options.deep else Effort.QUICK if options.quick else Effort.STANDARD
     results, failed = {}, 0
     for name in options.theorem or known:
         theorem, start = known[name], time.perf_counter()
-        rows = list(theorem.check(Effort.DEEP if options.deep else Effort.QUICK))
-        seconds = time.perf_counter() - start
+        rows, notes = theorem.outcome(chosen)
         failed += sum(not row.holds for row in rows)
-        results[name] = {"statement": theorem.statement, "status": theorem.status, "rows": to_json(rows)}
+        results[name] = to_json(theorem, chosen, rows, notes)
         if options.json != "-":
-            print(f"{name}  [{theorem.status}; {theorem.where}]  {seconds:.1f} s\n  {theorem.statement}")
-            for row in rows:
-                verdict = "holds" if row.holds else "FAILS"
-                shown = f"{row.computed} {row.relation} {row.claimed}"
-                print(f"  {verdict}  {row.what}: {shown}  ({row.instances} instances)")
+            show(name, theorem, chosen, rows, notes, time.perf_counter() - start)
+            sys.stdout.flush()
     text = json.dumps(results)
     if options.json == "-":
         print(text)

@@ -53,8 +53,8 @@ def test_ratio_json_is_the_contract(capsys):
     assert found["ceiling_hit_rate"] == 1 - 5 / 40
     assert [item["capacity"] for item in found["runs"]] == [4, 3]
     first = found["runs"][0]
-    assert list(first) == ["capacity", "cut_requests", "W", "opt", "policies"]
-    assert first["W"] == 5
+    assert list(first) == ["capacity", "cut_requests", "W", "W_R", "opt", "policies"]
+    assert first["W"] == first["W_R"] == 5
     # k + 1 prompts in a cycle: OPT misses k + 1 at first, then one in k
     assert first["opt"]["misses"] == 5 + (40 - 5) // 4
     assert list(first["opt"]) == ["misses", "hit_rate", "method", "seconds"]
@@ -204,7 +204,7 @@ def test_an_absurd_capacity_costs_no_memory(capsys):
     ("arguments", "says"),
     [
         (["ratio", SMALL, "--capacity", "2", "--policies", "lur"], "did you mean 'lru'?"),
-        (["ratio", SMALL, "--capacity", "2", "--policies", "zzzz"], "known: fifo"),
+        (["ratio", SMALL, "--capacity", "2", "--policies", "zzzz"], "known: bucketing"),
         (["ratio", SMALL, "--capacity", "2", "--policies", "lru,lru"], "named twice"),
         (["ratio", SMALL, "--capacity", "2", "--policies", ""], "no policy is named ''"),
         (["ratio", SMALL, "--capacity", "2", "--seeds", "0"], "seeds"),
@@ -373,6 +373,7 @@ def test_the_real_trace(capsys):
     assert (found["requests"], found["accesses"], found["nodes"]) == (12_031, 288_500, 182_790)
     assert [item["capacity"] for item in found["runs"]] == [1827, 18_279]
     assert [item["W"] for item in found["runs"]] == [1827, 10_347]
+    assert [item["W_R"] for item in found["runs"]] == [1677, 5927]
     assert [item["opt"]["misses"] for item in found["runs"]] == [288_500 - 69_181, 182_790]
     assert [item["policies"][0]["misses"] for item in found["runs"]] == [288_500 - 15_136, 288_500 - 80_466]
 

@@ -10,7 +10,7 @@ Directives::
 
     .. python-example:: second_visit.py
     .. package-tree:: kvtheory adversaries
-    .. theorem-list::
+    .. theorem-list::          one table of all theorems; with the number of an item, its theorems in full
 
 The commands run while the page is read, in the docs folder, with the interpreter that runs Sphinx.
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import re
@@ -34,7 +35,6 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from docutils.statemachine import StringList
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -336,24 +336,66 @@ def first_line(file: Path) -> str:
 
 
 class TheoremList(SphinxDirective):
-    """Every theorem of proofs_check: statement, status, where it is proved, the command that checks it."""
+    """The theorems of proofs_check: all in one table, or those of one item with their proofs and rows."""
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Import the theorems; nothing is checked here."""
-        package = importlib.import_module("proofs_check")
-        rows = []
-        for info in pkgutil.iter_modules(package.__path__):
-            if info.name == "__main__":
-                continue
-            theorem = getattr(importlib.import_module(f"proofs_check.{info.name}"), "THEOREM", None)
-            if theorem is not None:
-                rows.append([f"`{info.name}`", cell(theorem.statement), theorem.status])
-        text = list_table(["check", "statement", "status"], rows, "20 68 12")
-        container = nodes.Element()
-        self.state.nested_parse(
-            StringList(text.splitlines(), source="theorem-list"), self.content_offset, container
+        """Check them all, once for each build; a row that fails is an error of the build."""
+        known = self.checked()
+        if not self.arguments:
+            rows = [
+                [f":ref:`{name} <theorem-{name}>`", cell(found["statement"]), found["kind"]]
+                for name, found in known.items()
+            ]
+            return self.parse_text_to_nodes(list_table(["check", "statement", "kind"], rows, "24 62 14"))
+        item = int(self.arguments[0])
+        mine = {name: found for name, found in known.items() if item in found["covers"]}
+        text = "".join(
+            theorem_text(name, found) for name, found in mine.items() if found["covers"][0] == item
         )
-        return container.children
+        if others := [name for name, found in mine.items() if found["covers"][0] != item]:
+            text += "See also " + ", ".join(f":ref:`{name} <theorem-{name}>`" for name in others) + ".\n"
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
+
+    def checked(self) -> dict[str, Any]:
+        """What `python -m proofs_check --quick` finds."""
+        app = self.env.app
+        if not app.kvtheory_theorems:
+            command = [sys.executable, "-m", "proofs_check", "--quick", "--json", "-"]
+            code, output, errors = execute(command, Path(self.env.srcdir))
+            if code:
+                failed = re.findall(r'"what": "([^"]*)"[^}]*"holds": false', output)
+                raise self.error(f"proofs_check ended with {code}: {errors or failed}")
+            app.kvtheory_theorems = json.loads(output)
+        return app.kvtheory_theorems
+
+
+def theorem_text(name: str, found: dict[str, Any]) -> str:
+    """One theorem as RST: kind, sizes, statement, the argument in its file, and its rows."""
+    module = importlib.import_module(f"proofs_check.{name}")
+    argument = inspect.cleandoc(module.__doc__ or "").partition("\n")[2].strip()
+    page = found["where"].removeprefix("docs").removesuffix(".rst")
+    place = ("argument below" if argument else "below") if page == "/theory/theorems" else f":doc:`{page}`"
+    text = f".. _theorem-{name}:\n\n" + heading(name, "~")
+    text += f"{cell(found['statement'])}\n\n"
+    text += f"**{found['kind']}** · {place} · checked here up to: {cell(found['checked_up_to'])}\n\n"
+    if argument:
+        text += f"{cell(argument)}\n\n"
+    rows = [
+        [
+            cell(row["what"]),
+            row["computed"],
+            f"{WRITTEN[row['relation']]} {row['claimed']}",
+            "all values" if row["by"] == "z3" else f"{row['instances']:,}",
+        ]
+        for row in found["rows"]
+    ]
+    text += list_table(["what", "computed", "claimed", "instances"], rows, "60 14 14 12")
+    return text + "".join(f"{cell(note)}.\n\n" for note in found["notes"])
+
+
+WRITTEN = {"==": "=", "<=": "≤", ">=": "≥"}
 
 
 def whole_docstring(self: GoogleDocstring) -> tuple[str, list[str]]:
@@ -400,6 +442,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register."""
     GoogleDocstring._consume_inline_attribute = whole_docstring
     app.kvtheory_scratch = {}
+    app.kvtheory_theorems = {}
     app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
     app.connect("autodoc-process-signature", short_signature)
     app.connect("builder-inited", generate)

@@ -113,6 +113,7 @@ def _flags(policy: type[Policy], traits: Trait) -> dict[str, bool]:
         "TOUCH": Trait.TOUCH in traits,
         "BINARY": Trait.BINARY in traits,
         "PHASES": Trait.PHASES in traits,
+        "FULL": Trait.FULL in traits,
     }
 
 

@@ -177,6 +177,12 @@ class _Scripted(ReferenceEngine):
     def _draw(self, pinned: int) -> int:
         weight = self.policy.weight
         weights = {u: int(weight(self.columns, u)) for u in self.candidates}
+        if Trait.FULL in self.policy.traits:
+            if not any(weights.values()):
+                self._end_full_phase(pinned)
+                weights = {u: int(weight(self.columns, u)) for u in self.candidates}
+            if any(weights[u] and self.columns.marked[u] for u in weights):
+                raise PolicyError(f"{self.policy.name}: declares FULL, but gives weight to a marked node")
         self._check_weight_traits(pinned, list(weights.values()))
         free = sorted(u for u in weights if weights[u])
         if not free or min(weights.values()) < 0:

@@ -89,6 +89,8 @@ def prepare(
 
     def run() -> Replay:
         evictions = int(kernel())
+        if evictions < -len(trace):
+            raise PolicyError(f"{policy.name}: declares FULL, but gives weight to a marked node")
         if evictions < 0:
             raise PolicyError(f"{policy.name}: no candidate of positive weight in request {-1 - evictions}")
         return Replay(hit, evictions, log[:evictions])

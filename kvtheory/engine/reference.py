@@ -99,7 +99,8 @@ class ReferenceEngine:
 
     def _advance_phase(self, path: list[int]) -> None:
         marked = self.columns.marked
-        if len(self.marked_order) + sum(1 for u in path if not marked[u]) > self.capacity:
+        overflows = len(self.marked_order) + sum(1 for u in path if not marked[u]) > self.capacity
+        if overflows and Trait.FULL not in self.policy.traits:
             ended, self.marked_order = self.marked_order, []
             for u in ended:
                 marked[u] = 0
@@ -111,6 +112,18 @@ class ReferenceEngine:
             if not marked[u]:
                 marked[u] = 1
                 self.marked_order.append(u)
+
+    def _end_full_phase(self, pinned: int) -> None:
+        """Under FULL, when all that may go is marked: the path of the request alone stays marked."""
+        ended, self.marked_order = self.marked_order, self._path(pinned)
+        for u in ended:
+            self.columns.marked[u] = 0
+        for u in self.marked_order:
+            self.columns.marked[u] = 1
+        if Trait.BINARY in self.policy.traits:
+            for u in ended:
+                if u != pinned and u not in self.candidates:
+                    self._join(u)
 
     def _access(self, u: int) -> None:
         if u not in self.cached:
@@ -147,6 +160,9 @@ class ReferenceEngine:
     def _draw(self, pinned: int) -> int:
         assert self.policy.weight is not None
         weights = [int(self.policy.weight(self.columns, u)) for u in self.candidates]
+        if Trait.FULL in self.policy.traits and not any(weights):
+            self._end_full_phase(pinned)
+            weights = [int(self.policy.weight(self.columns, u)) for u in self.candidates]
         if self.check_traits:
             self._check_weight_traits(pinned, weights)
         if sum(weights) <= 0 or min(weights) < 0:
@@ -157,6 +173,8 @@ class ReferenceEngine:
             draw -= weights[chosen]
             chosen += 1
         victim = self.candidates[chosen]
+        if Trait.FULL in self.policy.traits and self.columns.marked[victim]:
+            raise PolicyError(f"{self.policy.name}: declares FULL, but gives weight to a marked node")
         self._leave(victim)
         return victim
 

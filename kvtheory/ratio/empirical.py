@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ from kvtheory.errors import InputError
 from kvtheory.model import LongArray, Trace
 from kvtheory.offline.belady import belady
 from kvtheory.policy import Policy, Status
+from kvtheory.ratio.played import PlayedPolicy
+from kvtheory.requestable import RequestableWidth, requestable_widths
 from kvtheory.runs import runs_of
 from kvtheory.width import Widths, widths
 
@@ -45,6 +48,7 @@ class CapacityRun:
     capacity: int
     cut_requests: int
     widths: Widths
+    requestable: RequestableWidth
     opt_misses: int
     opt_hit_rate: float | None
     opt_method: str
@@ -85,11 +89,12 @@ class RatioReport:
 
 
 def _run_json(run: CapacityRun) -> dict[str, Any]:
-    w = run.widths
+    w, r = run.widths, run.requestable
     return {
         "capacity": run.capacity,
         "cut_requests": run.cut_requests,
         "W": w.W if w.W == w.W_lower else [w.W_lower, w.W],
+        "W_R": r.low if r.exact else [r.low, r.high],
         "opt": {
             "misses": run.opt_misses,
             "hit_rate": run.opt_hit_rate,
@@ -143,7 +148,7 @@ class Counter:
 def measure_ratios(
     trace: Trace,
     capacities: list[int],
-    policies: list[type[Policy]],
+    policies: Sequence[type[Policy] | PlayedPolicy],
     *,
     seeds: int = 1,
     warmup: float = 0.0,
@@ -156,7 +161,7 @@ def measure_ratios(
     Args:
         trace: the requests; paths longer than a capacity are cut there.
         capacities: nodes the cache holds.
-        policies: what to compare.
+        policies: what to compare; emitted ones are for one tree and capacity.
         seeds: how many seeds, 0..seeds-1, a randomised policy is run with.
         warmup: share of the requests that are served but not counted. OPT then still plans for the whole
             trace, so a policy may beat it in the window that is counted, and no bound applies.
@@ -165,10 +170,14 @@ def measure_ratios(
         progress: told what is being replayed.
 
     Raises:
-        InputError: if there are no requests, no seeds, or the warm-up is not in [0, 1).
+        InputError: if there are no requests, no seeds, the warm-up is not in [0, 1), or an emitted policy
+            is for another tree or capacity.
     """
     if not len(trace):
         raise InputError("no requests", file=trace.source)
+    for capacity, policy in itertools.product(capacities, policies):
+        if isinstance(policy, PlayedPolicy):
+            policy.require_capacity(capacity)
     if seeds < 1:
         raise InputError(f"{seeds} is not positive", field="seeds")
     counter = Counter(trace, warmup, measure)
@@ -176,7 +185,8 @@ def measure_ratios(
     progress("widths and ceiling")
     ceiling = counter.hit_rate(counter.misses(belady(trace, unlimited).hit))
     runs = []
-    for capacity, width in zip(capacities, widths(trace.tree, capacities), strict=True):
+    both = zip(widths(trace.tree, capacities), requestable_widths(trace, capacities), strict=True)
+    for capacity, (width, own) in zip(capacities, both, strict=True):
         served, cut_requests = trace.cut(capacity)
         runs_of(served)
         progress(f"capacity {capacity}: opt")
@@ -193,7 +203,7 @@ def measure_ratios(
             measured.append(_measure(served, capacity, policy, counter, seeds, opt, bound))
         method = "belady with bypass" if bypass else "belady"
         opt_rate = counter.hit_rate(opt)
-        runs.append(CapacityRun(capacity, cut_requests, width, opt, opt_rate, method, seconds, measured))
+        runs.append(CapacityRun(capacity, cut_requests, width, own, opt, opt_rate, method, seconds, measured))
     return RatioReport(
         trace.source,
         len(trace),
@@ -209,8 +219,10 @@ def measure_ratios(
     )
 
 
-def proved_bound(policy: type[Policy], width: Widths) -> float | None:
+def proved_bound(policy: type[Policy] | PlayedPolicy, width: Widths) -> float | None:
     """The smallest proved bound on the policy's competitive ratio; None where there is none."""
+    if isinstance(policy, PlayedPolicy):
+        return float(policy.ratio)
     bounds = [claim.value(width) for claim in policy.claims if claim.status is Status.PROVED]
     return float(min(bounds)) if bounds else None
 
@@ -218,23 +230,30 @@ def proved_bound(policy: type[Policy], width: Widths) -> float | None:
 def _measure(
     served: Trace,
     capacity: int,
-    policy: type[Policy],
+    policy: type[Policy] | PlayedPolicy,
     counter: Counter,
     seeds: int,
     opt: int,
     bound: float | None,
 ) -> PolicyRun:
-    count = seeds if policy.randomised() else 1
-    prepare(TINY, 1, policy)()
+    randomised = isinstance(policy, PlayedPolicy) or policy.randomised()
+    count = seeds if randomised else 1
+    if isinstance(policy, PlayedPolicy):
+        policy.prepare(replace(served, requests=served.requests[:1], columns={}), capacity, 0)()
+    else:
+        prepare(TINY, 1, policy)()
     misses, seconds = [], 0.0
     for seed in range(count):
-        replay = prepare(served, capacity, policy, seed)
+        if isinstance(policy, PlayedPolicy):
+            replay = policy.prepare(served, capacity, seed)
+        else:
+            replay = prepare(served, capacity, policy, seed)
         start = time.perf_counter()
         result: Replay = replay()
         seconds += time.perf_counter() - start
         misses.append(counter.misses(result.hit))
-    mean = misses[0] if not policy.randomised() else sum(misses) / count
-    ratio, interval = ratio_interval(misses, opt, randomised=policy.randomised())
+    mean = misses[0] if not randomised else sum(misses) / count
+    ratio, interval = ratio_interval(misses, opt, randomised=randomised)
     rate = counter.hit_rate(mean)
     return PolicyRun(policy.name, mean, rate, ratio, interval, bound, count, seconds / count)
 

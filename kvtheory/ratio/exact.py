@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from kvtheory.errors import InputError
 from kvtheory.policy import Policy
-from kvtheory.ratio.best import Best, deterministic, randomized
+from kvtheory.ratio.best import Best, Enclosed, deterministic, randomized
 from kvtheory.ratio.game import play
 from kvtheory.ratio.instance import Instance
 from kvtheory.registry import lookup, policies
@@ -84,6 +84,6 @@ def emitted_policy(solved: Solved) -> dict[str, Any]:
     Raises:
         InputError: if it is not the best randomised one that was solved for.
     """
-    if not isinstance(solved, Best):
+    if not isinstance(solved, Best | Enclosed):
         raise InputError("only best-randomized has a policy to emit", field="emit-policy")
     return solved.emitted_policy()

@@ -18,6 +18,8 @@ from kvtheory.ratio.minimax_algorithm import Algorithm
 from kvtheory.ratio.rational_lp import Coupling
 from kvtheory.ratio.work_function import WorkFunctions
 
+SCHEMA = "kvtheory-policy/1"
+
 
 @dataclass(frozen=True, eq=False)
 class RandomizedPolicy:
@@ -90,6 +92,7 @@ class RandomizedPolicy:
         """Plain lists and strings: nodes as on the command line, rationals as "p/q"."""
         nodes = [list(self.instance.nodes(mask)) for mask in self.instance.closed.tolist()]
         return {
+            "schema": SCHEMA,
             "tree": list(self.instance.parents[1:]),
             "capacity": self.instance.capacity,
             "requestable": list(self.instance.requestable),

@@ -9,7 +9,7 @@ from kvtheory import __version__
 from kvtheory.atomic import atomic_write
 from kvtheory.ratio.empirical import RatioReport
 from kvtheory.report.curves import render
-from kvtheory.report.table import COLUMNS, heading, notes, rows
+from kvtheory.report.table import COLUMNS, POLICY, heading, notes, rows
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a }
@@ -18,7 +18,7 @@ h1 { font-size: 1.4rem } pre { background: #f4f4f4; padding: .7rem; white-space:
 figure { margin: 1.5rem 0 } figure svg { width: 100%; height: auto }
 div.scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: .2rem .7rem; white-space: nowrap } th { border-bottom: 2px solid #888 }
-td:nth-child(3), th:nth-child(3) { text-align: left }
+td:nth-child(4), th:nth-child(4) { text-align: left }
 tr.opt td { border-top: 1px solid #ccc; font-weight: 600 }
 footer, li { color: #555 }
 """
@@ -50,7 +50,7 @@ def page(report: RatioReport, command: str) -> str:
 
 def _row(line: tuple[str, ...]) -> str:
     cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in line)
-    return f'<tr class="opt">{cells}</tr>' if line[2] == "OPT" else f"<tr>{cells}</tr>"
+    return f'<tr class="opt">{cells}</tr>' if line[POLICY] == "OPT" else f"<tr>{cells}</tr>"
 
 
 def write_page(report: RatioReport, path: Path, command: str) -> None:

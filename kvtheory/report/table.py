@@ -8,7 +8,8 @@ from rich.text import Text
 
 from kvtheory.ratio.empirical import PolicyRun, RatioReport
 
-COLUMNS = ("capacity", "W", "policy", "misses", "hit rate", "ratio to OPT", "95 % interval", "bound")
+COLUMNS = ("capacity", "W", "W_R", "policy", "misses", "hit rate", "ratio to OPT", "95 % interval", "bound")
+POLICY = COLUMNS.index("policy")
 PIPE_WIDTH = 120
 
 
@@ -23,8 +24,11 @@ def rows(report: RatioReport) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
     for run in report.runs:
         width = str(run.widths.W) if run.widths.exact else f"{run.widths.W_lower}..{run.widths.W}"
+        own = str(run.requestable.low)
+        if not run.requestable.exact:
+            own += f"..{run.requestable.high}"
         opt = ("OPT", f"{run.opt_misses:,}", _rate(run.opt_hit_rate), "1", "", "")
-        lines.append((f"{run.capacity:,}", width, *opt))
+        lines.append((f"{run.capacity:,}", width, own, *opt))
         lines += [_policy_row(policy) for policy in run.policies]
     return lines
 
@@ -34,7 +38,7 @@ def _policy_row(policy: PolicyRun) -> tuple[str, ...]:
     ratio = f"{policy.ratio:.4f}" if policy.ratio is not None else "-"
     interval = f"{policy.ci95[0]:.4f} .. {policy.ci95[1]:.4f}" if policy.ci95 else ""
     bound = f"{policy.bound:.6g}" if policy.bound is not None else "-"
-    return ("", "", policy.name, misses, _rate(policy.hit_rate), ratio, interval, bound)
+    return ("", "", "", policy.name, misses, _rate(policy.hit_rate), ratio, interval, bound)
 
 
 def _rate(value: float | None) -> str:
@@ -78,7 +82,9 @@ def print_report(report: RatioReport, screen: Console) -> None:
         table.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
     lines = rows(report)
     for i, line in enumerate(lines):
-        table.add_row(*line, style="green" if line[2] == "OPT" else "", end_section=_last_of_run(lines, i))
+        table.add_row(
+            *line, style="green" if line[POLICY] == "OPT" else "", end_section=_last_of_run(lines, i)
+        )
     screen.print(Text(heading(report)))
     screen.print(table)
     for note in notes(report):
@@ -86,4 +92,4 @@ def print_report(report: RatioReport, screen: Console) -> None:
 
 
 def _last_of_run(lines: list[tuple[str, ...]], i: int) -> bool:
-    return i + 1 < len(lines) and lines[i + 1][2] == "OPT"
+    return i + 1 < len(lines) and lines[i + 1][POLICY] == "OPT"

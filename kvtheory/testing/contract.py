@@ -280,6 +280,8 @@ def choice(subject: Subject, instance: Instance, seed: int) -> None:
         else:
             assert weight is not None
             allowed = {u for u in free if weight(engine.columns, u) > 0}
+            if not allowed and Trait.FULL in subject.policy.traits:
+                allowed = {u for u in free if engine.columns.marked[u]}
         victim = original(pinned)
         expect(victim in allowed, f"request {engine.time}: evicts {victim}, not one of {sorted(allowed)}")
         del inserted[victim]

@@ -16,6 +16,7 @@ from kvtheory.engine import kernel
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.model import Trace
 from kvtheory.offline.belady import Schedule, belady
+from kvtheory.policies.bucketing import Bucketing
 from kvtheory.policies.fifo import LeafFIFO
 from kvtheory.policies.lfu import LeafLFU
 from kvtheory.policies.lru import LeafLRU
@@ -25,7 +26,7 @@ from kvtheory.policies.random import RandomLeaf
 from kvtheory.policies.rlt import RLT
 from kvtheory.policy import INTEGER, ORDER, Claim, Column, Policy, Trait
 from kvtheory.rng import SplitMix64
-from kvtheory.testing.contract import Subject
+from kvtheory.testing.contract import Subject, without
 from kvtheory.testing.probes import AllTied, RareFirst
 
 
@@ -126,6 +127,17 @@ class UndeclaredPhases(Policy):
     @staticmethod
     def weight(s: Any, v: int) -> int:
         return 1 - s.marked[v]  # type: ignore[no-any-return]
+
+
+class FalseFull(Policy):
+    """Draws marked nodes, declared to draw unmarked ones alone."""
+
+    name = "false_full"
+    traits = Trait.PHASES | Trait.FULL
+
+    @staticmethod
+    def weight(s: Any, v: int) -> int:
+        return 1 + s.marked[v]  # type: ignore[no-any-return]
 
 
 class FalseOrder(Policy):
@@ -329,6 +341,28 @@ class EarlyPhases(ReferenceEngine):
             super()._advance_phase(path)
         finally:
             self.capacity += 1
+
+
+class ForgetsThePath(ReferenceEngine):
+    """Clears all marks when a full phase ends, those of the path that is being served too."""
+
+    def _end_full_phase(self, pinned: int) -> None:
+        super()._end_full_phase(pinned)
+        for u in self.marked_order:
+            self.columns.marked[u] = 0
+        self.marked_order = []
+
+
+class KnowsNoFullPhases(ReferenceEngine):
+    """Ends every phase when the request arrives."""
+
+    def _advance_phase(self, path: list[int]) -> None:
+        honest = self.policy
+        self.policy = without(honest, Trait.FULL)
+        try:
+            super()._advance_phase(path)
+        finally:
+            self.policy = honest
 
 
 class CountsThePathTwice(ReferenceEngine):
@@ -546,6 +580,7 @@ MUTANTS: dict[str, Mutant] = {
     "false BINARY: weight 2": Mutant(Subject(HeavyBinary), "traits"),
     "false BINARY: weight 2, seen by the kernel": Mutant(Subject(HeavyBinary), "kernel"),
     "false BINARY: weight changing unseen": Mutant(Subject(UnseenBinary), "traits"),
+    "false FULL": Mutant(Subject(FalseFull), "traits"),
     "marks without PHASES": Mutant(Subject(UndeclaredPhases), "declared"),
     "false ORDER": Mutant(Subject(FalseOrder), "columns"),
     "false range": Mutant(Subject(FalseRange), "columns"),
@@ -570,6 +605,8 @@ MUTANTS: dict[str, Mutant] = {
     "wrong ties": Mutant(Subject(AllTied, engine=WrongTies), "choice"),
     "wrong ties, seen by the kernel": Mutant(Subject(AllTied, engine=WrongTies), "kernel"),
     "RLT ends phases early": Mutant(Subject(RLT, engine=EarlyPhases), "phases"),
+    "Bucketing forgets the path": Mutant(Subject(Bucketing, engine=ForgetsThePath), "phases"),
+    "Bucketing ends phases at once": Mutant(Subject(Bucketing, engine=KnowsNoFullPhases), "kernel"),
     "RLT counts marked nodes twice": Mutant(Subject(RLT, engine=CountsThePathTwice), "phases"),
     "RLT counts marked nodes twice, seen by the kernel": Mutant(
         Subject(RLT, engine=CountsThePathTwice), "kernel"

@@ -127,7 +127,27 @@ class HookedRLT(Policy):
         return (1 - s.marked[v]) * min(1, s.count[v])  # type: ignore[no-any-return]
 
 
+class HookedBucketing(HookedRLT):
+    """Bucketing with hooks and columns, and weights above 1: the part of the kernel that it leaves out."""
+
+    name = "probe_hooked_bucketing"
+    traits = Trait.PHASES | Trait.FULL
+
+    @staticmethod
+    def weight(s: Any, v: int) -> int:
+        return (1 - s.marked[v]) * (1 + s.count[v] % 2)  # type: ignore[no-any-return]
+
+
 PROBES: dict[str, type[Policy]] = {
     policy.name: policy
-    for policy in (AllTied, OddFirst, MarkingFifo, Inflation, RareFirst, SoftMarking, HookedRLT)
+    for policy in (
+        AllTied,
+        OddFirst,
+        MarkingFifo,
+        Inflation,
+        RareFirst,
+        SoftMarking,
+        HookedRLT,
+        HookedBucketing,
+    )
 }

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ FAMILIES: dict[str, Callable[[int], tuple[str, int]]] = {
     "star": lambda k: (f"star:{k + 1}", k),
     "comb": lambda k: (f"comb:{k - 1}", k),
 }
+MEASURED = ("comb:6", 7)
 Found = tuple[Fraction, int]
 
 
@@ -205,9 +207,31 @@ def sizes(family: str, policy: str, search: Callable[[Instance, str], Found], li
             return
 
 
+def memory_per_state(policy: str) -> tuple[int, float, float]:
+    """Concrete states, and bytes each in ours (symmetry off, so that all are kept) and in the plain search.
+
+    Each is the growth of the peak of a process of its own, after a small instance has loaded what it loads.
+    """
+    found = []
+    for name in ("kvtheory, symmetry off", "plain search"):
+        command = [sys.executable, __file__, "--memory", policy, name]
+        states, grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        found.append(int(grown) / int(states))
+    return int(states), found[0], found[1]
+
+
+def grow(policy: str, search: str) -> None:
+    """Print the states of the measured instance and by how many bytes the peak grew."""
+    SEARCHES[search](Instance.of(parse_tree("comb:4"), 5), policy)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _, states = SEARCHES[search](Instance.of(parse_tree(MEASURED[0]), MEASURED[1]), policy)
+    print(states, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+
+
 def main() -> int:
     """Measure, print, and write results/exact.json."""
     limit = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    memory = {name: memory_per_state(name) for name in PLAIN}  # first: a child inherits its parent's peak
     for policy in PLAIN:  # load compiled code
         for symmetric in (True, False):
             ours(Instance.of(parse_tree("star:7"), 6), policy, symmetric=symmetric)
@@ -266,14 +290,26 @@ def main() -> int:
     for label, value in speedups.items():
         screen.print(f"{label:<60} {value:8.1f}x the plain search   (asked: 30x)")
     screen.print(f"ratios and states {'equal' if equal else 'DIFFERENT'}")
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    screen.print(f"peak memory of all runs {memory:,.0f} MiB")
+    for name, (states, ours_bytes, plain_bytes) in memory.items():
+        screen.print(
+            f"{name}, {MEASURED[0]}, k={MEASURED[1]}: {states:,} states, {ours_bytes:,.0f} bytes each; "
+            f"the plain search {plain_bytes:,.0f}"
+        )
     RESULTS.parent.mkdir(exist_ok=True)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    content = {"machine": machine, "limit_s": limit, "rows": rows, "speedups": speedups, "equal": equal}
+    content = {
+        "machine": machine,
+        "limit_s": limit,
+        "rows": rows,
+        "speedups": speedups,
+        "equal": equal,
+        "memory": memory,
+    }
     RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return 0 if equal else 1
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--memory"]:
+        sys.exit(grow(*sys.argv[2:]))
     sys.exit(main())

@@ -20,7 +20,7 @@ from kvtheory.testing.instances import random_instance
 from kvtheory.testing.mutants import FalseOrder, FalseRange, HeavyBinary, UndeclaredPhases
 from kvtheory.testing.probes import AllTied, MarkingFifo, SoftMarking
 
-FINITE = [policies()[name] for name in ("lru", "fifo", "mru", "marking", "rlt", "random")]
+FINITE = [policies()[name] for name in ("lru", "fifo", "mru", "marking", "rlt", "random", "bucketing")]
 AGED = [AllTied]
 OTHERS = [MarkingFifo, SoftMarking]
 

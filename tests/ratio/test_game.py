@@ -121,7 +121,8 @@ def test_rlt_is_exact_on_all_small_trees():
 def test_the_theorem_is_the_upper_bound_where_nothing_better_is_known():
     bound = proved_bound(Instance.of(parse_tree("star:4"), 3), policies()["rlt"])
     assert bound == 4 * harmonic(3)
-    assert proved_bound(Instance.of(parse_tree("star:4"), 3), policies()["random"]) is None
+    assert proved_bound(Instance.of(parse_tree("star:4"), 3), policies()["random"]) == 3
+    assert proved_bound(Instance.of(parse_tree("star:4"), 3), policies()["mru"]) is None
 
 
 @pytest.mark.parametrize(("tree", "capacity"), [("star:3", 2), ("0,0,1,0", 2)])
@@ -146,7 +147,7 @@ def test_mru_is_infinite(tree):
     assert result.to_json()["ratio"] == result.to_json()["lower"] == result.to_json()["upper"] == "inf"
 
 
-@pytest.mark.parametrize("policy", ["lru", "fifo", "mru", "marking", "rlt", "random"])
+@pytest.mark.parametrize("policy", ["lru", "fifo", "mru", "marking", "rlt", "random", "bucketing"])
 def test_everything_fits(policy):
     result = solve("star:3", 3, policy)
     assert result.to_json()["ratio"] == "1/1"

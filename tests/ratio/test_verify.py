@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,18 +10,21 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from forging import copy, leaves, put, variants, verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvtheory.certificate import certificate, sign, upper_part
+from kvtheory.certificate_best import best_certificate
 from kvtheory.ratio.cover import upper_bound
 from kvtheory.ratio.game import fraction, play
 from kvtheory.ratio.instance import Instance
+from kvtheory.ratio.minimax import best_randomized
 from kvtheory.registry import policies
 from kvtheory.shapes import parse_tree
 from kvtheory.testing.probes import AllTied
 from proofs_check import verify as module
-from proofs_check.verify import Malformed, Rejected, load, verify
+from proofs_check.verify import Malformed, load, verify
 
 
 def proof(tree, capacity, policy, **options):
@@ -51,52 +55,9 @@ HONEST = {
 }
 
 
-def copy(certificate):
-    return json.loads(json.dumps(certificate))
-
-
-def verdict(certificate):
-    try:
-        verify(certificate)
-    except (Malformed, Rejected) as error:
-        return type(error).__name__
-    return "accepted"
-
-
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_certificates(name):
     assert verdict(HONEST[name]) == "accepted"
-
-
-def leaves(value, path=()):
-    """Every place that holds no other: (path, value)."""
-    if isinstance(value, dict):
-        for key in value:
-            yield from leaves(value[key], (*path, key))
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            yield from leaves(inner, (*path, i))
-    else:
-        yield path, value
-
-
-def put(certificate, path, value):
-    at = certificate
-    for key in path[:-1]:
-        at = at[key]
-    at[path[-1]] = value
-
-
-def variants(value):
-    """Other values of the same kind."""
-    if isinstance(value, int):
-        return [value + 1, value - 1, 0, 1 << 40]
-    if isinstance(value, str) and "/" in value and value.replace("/", "").isdigit():
-        x = Fraction(value)
-        return [f"{y.numerator}/{y.denominator}" for y in (x + 1, x - 1, x + Fraction(1, 7), x / 2)]
-    if value is None:
-        return [{}, [], 0]
-    return ["lru", "fifo", "rlt", "inf", "lower", "upper", "exact", ""]
 
 
 @pytest.mark.parametrize("name", HONEST)
@@ -247,28 +208,46 @@ def test_the_verifier_never_crashes(data):
 
 
 def test_it_imports_the_standard_library_alone():
-    source = Path(module.__file__).read_text()
-    imported = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            imported.add(node.module.split(".")[0])
-    assert imported <= sys.stdlib_module_names
-    assert len(source.splitlines()) <= 500
+    files = sorted(Path(module.__file__).parent.glob("verify*.py"))
+    assert [file.stem for file in files] == ["verify", "verify_best", "verify_policies", "verify_rules"]
+    imported, lines = set(), 0
+    for file in files:
+        source = file.read_text()
+        lines += len(source.splitlines())
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                imported.add(node.module)
+        assert len(source.splitlines()) <= 300
+    assert lines <= 900
+    own = {name for name in imported if name.startswith("proofs_check.verify_")}
+    assert {name.split(".")[0] for name in imported - own} <= sys.stdlib_module_names
 
 
 def test_it_runs_without_anything_installed(tmp_path):
+    """A copy of the verifier's own files, far from the package, and no site-packages."""
+    (tmp_path / "proofs_check").mkdir()
+    for file in Path(module.__file__).parent.glob("verify*.py"):
+        shutil.copy(file, tmp_path / "proofs_check")
+    command = [sys.executable, "-E", "-S", "-m", "proofs_check.verify"]
+
+    def run(*arguments):
+        return subprocess.run(
+            [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    best = best_certificate(best_randomized(Instance.of(parse_tree("star:3"), 2)))
     file = tmp_path / "c.json"
-    file.write_text(json.dumps(HONEST["rlt"]))
-    command = [sys.executable, "-I", "-S", module.__file__]
-    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["claim"] == "exact 2/1"
+    for found, claim in ((HONEST["rlt"], "exact 2/1"), (best, "exact 3/2")):
+        file.write_text(json.dumps(found))
+        done = run("c.json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["claim"] == claim
     file.write_text("{}")
-    refused = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    refused = run("c.json")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     file.write_text(json.dumps({**HONEST["rlt"], "digest": "0" * 64}))
-    assert subprocess.run([*command, str(file)], capture_output=True, check=False).returncode == 1
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 2
+    assert run("c.json").returncode == 1
+    assert run().returncode == 2

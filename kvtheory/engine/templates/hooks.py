@@ -14,6 +14,7 @@ RANKED = True
 TOUCH = True
 BINARY = True
 PHASES = True
+FULL = True
 COLUMNS = 1
 
 

@@ -6,6 +6,8 @@ a request costs its newly marked and its missing nodes, a phase change the marks
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ from kvtheory._numba import njit
 from kvtheory.engine.templates.hooks import (
     BINARY,
     COLUMNS,
+    FULL,
     HAS_HOOKS,
     PHASES,
     make_state,
@@ -46,6 +49,18 @@ def draw(state: npt.NDArray[np.uint64], bound: int) -> int:
 
 
 @njit
+def total_weight(s: Any, candidates: npt.NDArray[np.int32], count: int) -> int:
+    """Sum of the candidates' weights; -1 if one is negative."""
+    total = 0
+    for i in range(count):
+        w = weight(s, candidates[i])
+        if w < 0:
+            return -1
+        total += w
+    return total
+
+
+@njit
 def replay(
     parent: npt.NDArray[np.int32],
     depth: npt.NDArray[np.int32],
@@ -58,7 +73,7 @@ def replay(
     nodes = parent.size
     columns = np.zeros((COLUMNS, nodes), np.int64)
     marked = np.zeros(nodes if PHASES else 0, np.int8)
-    marked_order = np.empty(capacity if PHASES else 0, np.int32)
+    marked_order = np.empty((2 * capacity if FULL else capacity) if PHASES else 0, np.int32)
     s = make_state(columns, marked)
     children = np.full(nodes, -1, np.int32)  # cached children; -1: not cached
     children[0] = 0
@@ -75,7 +90,7 @@ def replay(
             while u > 0 and marked[u] == 0:
                 fresh += 1
                 u = parent[u]
-            if marks + fresh > capacity:
+            if marks + fresh > capacity and not FULL:
                 for i in range(marks):
                     marked[marked_order[i]] = 0
                 if BINARY:
@@ -121,24 +136,40 @@ def replay(
                 on_access(s, path[i], t)
         while size > capacity:
             chosen = 0
+            total = count if BINARY else total_weight(s, candidates, count)
+            if FULL and total == 0:
+                ended = marks
+                for i in range(ended):
+                    marked[marked_order[i]] = 0
+                u = v
+                while u > 0:
+                    marked[u] = 1
+                    u = parent[u]
+                if BINARY:
+                    for i in range(ended):
+                        u = marked_order[i]
+                        if u != v and children[u] == 0 and place[u] < 0 and weight(s, u) > 0:
+                            candidates[count] = u
+                            place[u] = count
+                            count += 1
+                marks = depth[v]
+                u = v
+                for i in range(marks - 1, -1, -1):
+                    marked_order[i] = u
+                    u = parent[u]
+                total = count if BINARY else total_weight(s, candidates, count)
+            if total <= 0:
+                return -1 - t
             if BINARY:
-                if count == 0:
-                    return -1 - t
-                chosen = draw(random_state, count)
+                chosen = draw(random_state, total)
             else:
-                total = 0
-                for i in range(count):
-                    w = weight(s, candidates[i])
-                    if w < 0:
-                        return -1 - t
-                    total += w
-                if total <= 0:
-                    return -1 - t
                 mass = draw(random_state, total)
                 while mass >= weight(s, candidates[chosen]):
                     mass -= weight(s, candidates[chosen])
                     chosen += 1
             victim = candidates[chosen]
+            if FULL and marked[victim]:
+                return -1 - t - requests.size
             count -= 1
             candidates[chosen] = candidates[count]
             place[candidates[chosen]] = chosen
