@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test lint docs bench figures atlas clean
+.PHONY: env demo test test-vllm lint docs bench figures atlas clean
 
 env: $(VENV)/.installed
 
@@ -22,6 +22,21 @@ demo: env
 
 test: env
 	$(BIN)/python -m pytest
+
+# The engine's own environment: vLLM's CPU build, and of ours only what a GPU machine has.
+VLLM := .venv-vllm
+WANTED := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["test-vllm"])
+
+$(VLLM)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -c '$(WANTED)' | tr ' ' '\n' | $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+	$(VLLM)/bin/python -m pip uninstall --quiet -y torchvision torchaudio torchcodec
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+test-vllm: $(VLLM)/.installed
+	$(VLLM)/bin/python -m pytest tests/on_vllm -o filterwarnings=
+	$(VLLM)/bin/python tests/on_vllm/stock_tests.py
 
 lint: env
 	$(BIN)/ruff check .

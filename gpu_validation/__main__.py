@@ -64,7 +64,8 @@ def _run(options: argparse.Namespace) -> int:
     require_writable(options.output)
     cuda = _cuda(options.device)
     plan = Plan(
-        model=options.model or ("llama-8b-shape" if cuda else "tiny-shape" if options.quick else "small-shape"),
+        model=options.model
+        or ("llama-8b-shape" if cuda else "tiny-shape" if options.quick else "small-shape"),
         workloads=tuple(options.workload or (QUICK if options.quick else WORKLOADS)),
         names=tuple(name.strip() for name in options.policies.split(",")),
         block=options.block or (16 if cuda else 32),
@@ -82,7 +83,10 @@ def _run(options: argparse.Namespace) -> int:
     batch = max(8192 if cuda else 2048, plan.longest)
     with tempfile.TemporaryDirectory() as folder:
         found = carry_out(
-            plan, Path(folder), lambda stage: print(stage, file=sys.stderr, flush=True), max_num_batched_tokens=batch
+            plan,
+            Path(folder),
+            lambda stage: print(stage, file=sys.stderr, flush=True),
+            max_num_batched_tokens=batch,
         )
     with atomic_write(options.output, "w") as stream:
         stream.write(json.dumps(found, separators=(",", ":"), default=str) + "\n")
@@ -94,7 +98,9 @@ def _cuda(wanted: str) -> bool:
         import torch
         import vllm  # noqa: F401
     except ImportError as error:
-        raise InputError(f"{error.name} is not installed: pip install 'kvtheory[vllm]', or see docs") from error
+        raise InputError(
+            f"{error.name} is not installed: pip install 'kvtheory[vllm]', or see docs"
+        ) from error
     found = bool(torch.cuda.is_available())
     if wanted == "cuda" and not found:
         raise InputError("torch finds no CUDA device", field="device")

@@ -25,13 +25,12 @@ class Interval:
         return "better" if (self.value > 0) == larger_is_better else "worse"
 
 
-def difference_of_means(
-    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], seed: int = 0
-) -> Interval:
+def difference_of_means(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], seed: int = 0) -> Interval:
     """Mean of `a` less mean of `b`, requests paired.
 
     Args:
-        a, b: float64, shape (rounds, requests): the same requests in the same rounds.
+        a: float64, shape (rounds, requests).
+        b: the same requests in the same rounds, the same shape.
         seed: of the draws. Requests are drawn with replacement, and rounds too where there are several.
     """
     gain = a - b

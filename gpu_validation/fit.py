@@ -1,4 +1,4 @@
-"""A cost model from what was measured: TTFT = fixed + cached * alpha_cached + computed * alpha_miss (+ attention).
+"""A cost model from measurements: TTFT = fixed + cached * alpha_cached + computed * alpha_miss + attention.
 
 With it the simulator predicts TTFT on a workload that it was not fitted on.
 """
@@ -32,14 +32,18 @@ class TTFTModel:
 
     def predict(self, hit: FloatArray, miss: FloatArray) -> FloatArray:
         """TTFT of requests with `hit` cached and `miss` computed tokens; seconds, shape (N,)."""
-        return _features(hit, miss) @ np.array([self.fixed, self.cached, self.computed, self.attention])
+        found: FloatArray = _features(hit, miss) @ np.array(
+            [self.fixed, self.cached, self.computed, self.attention]
+        )
+        return found
 
 
 def fit(hit: FloatArray, miss: FloatArray, ttft: FloatArray) -> TTFTModel:
     """Least squares with coefficients that are not negative, relative errors counted.
 
     Args:
-        hit, miss: tokens, shape (N,).
+        hit: cached tokens, shape (N,).
+        miss: computed tokens, shape (N,).
         ttft: seconds, shape (N,), of requests served one at a time.
 
     Raises:

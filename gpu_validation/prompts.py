@@ -1,7 +1,7 @@
 """A trace as prompts: every node of its tree becomes one block of tokens that no other node has.
 
-A prompt is its path's blocks and a rest of fewer tokens than a block, so that its last block is never full: an
-engine computes the last token of a prompt whatever is cached, and a full last block would never hit.
+A prompt is its path's blocks and a rest of fewer tokens than a block, so that its last block is never full:
+an engine computes the last token of a prompt whatever is cached, and a full last block would never hit.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Prompts:
 
 
 def shorten(trace: Trace, *, requests: int | None = None, deepest: int | None = None) -> Trace:
-    """The first requests of a trace that are not empty and at most `deepest` blocks deep, on the tree they need.
+    """The first requests that are not empty and at most `deepest` blocks deep, on the tree that they need.
 
     Raises:
         InputError: if none is left.
@@ -56,7 +56,8 @@ def shorten(trace: Trace, *, requests: int | None = None, deepest: int | None = 
     if not kept.size:
         raise InputError(f"no request of 1 to {deepest} blocks", file=trace.source)
     wanted = np.zeros(trace.tree.n + 1, bool)
-    for v in trace.requests[kept].tolist():
+    for request in trace.requests[kept].tolist():
+        v = request
         while v and not wanted[v]:
             wanted[v] = True
             v = int(trace.tree.parent[v])

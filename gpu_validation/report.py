@@ -13,7 +13,11 @@ from gpu_validation.fit import TTFTModel, fit
 from gpu_validation.results import Cell, cells
 from kvtheory.atomic import atomic_write
 
-CLAIMS = (("rlt", "lru", "RLT against LRU"), ("arc", "lru", "ARC against LRU"), ("random", "lru", "random leaf against LRU"))
+CLAIMS = (
+    ("rlt", "lru", "RLT against LRU"),
+    ("arc", "lru", "ARC against LRU"),
+    ("random", "lru", "random leaf against LRU"),
+)
 Cells = dict[tuple[str, str, str], Cell]
 
 
@@ -33,12 +37,15 @@ def _page(found: dict[str, Any], table: Cells, plots: list[str]) -> Iterator[str
     device, versions, plan = found["device"], found["versions"], found["plan"]
     title = f"{plan['model']} on {device['name']} ({device['kind']})"
     yield from (title, "=" * len(title), "")
-    yield f"vLLM {versions['vllm']}, torch {versions['torch']}, numba {versions['numba']}, Python {versions['python']}."
+    yield (
+        f"vLLM {versions['vllm']}, torch {versions['torch']}, numba {versions['numba']}, "
+        f"Python {versions['python']}."
+    )
     if device["kind"] != "CUDA":
         yield "**This is a CPU run**: its times say nothing of a GPU."
     yield (
-        f"{plan['blocks']} blocks of {plan['block']} tokens, so {found['capacity']} nodes; {plan['repeats']} rounds, the first "
-        f"{plan['warmup']:.0%} of the requests of a round not counted."
+        f"{plan['blocks']} blocks of {plan['block']} tokens, so {found['capacity']} nodes; "
+        f"{plan['repeats']} rounds, the first {plan['warmup']:.0%} of the requests of a round not counted."
     )
     yield ""
     yield from _results(table)
@@ -72,22 +79,27 @@ def _same(table: Cells) -> Iterator[str]:
     timed = [(key, cell) for key, cell in table.items() if key[1] == "timed"]
     if not timed:
         return
-    yield "With timed arrivals requests overlap: they pin their paths, and a victim is chosen when its block is wanted. Hit rate,"
-    yield "engine less simulator:"
+    yield "With timed arrivals requests overlap: they pin their paths, and a victim is chosen when its block"
+    yield "is wanted. Hit rate, engine less simulator:"
     yield ""
     yield from _table_head("workload", "policy", "difference", "requests that differ")
     for (workload, _, policy), cell in timed:
         difference = (cell.cached.sum() - cell.simulated.sum()) / cell.prompt.sum()
         equal, total = cell.same
-        yield from _row(f"``{workload}``", policy, f"{100 * difference:+.2f} points", f"{total - equal:,} of {total:,}")
+        yield from _row(
+            f"``{workload}``", policy, f"{100 * difference:+.2f} points", f"{total - equal:,} of {total:,}"
+        )
     yield ""
 
 
 def _verdicts(table: Cells) -> Iterator[str]:
     yield from _heading("Verdicts")
-    yield "Difference of means with its 95 % bootstrap interval over requests and rounds; undecided where 0 lies inside."
+    yield "Difference of means with its 95 % bootstrap interval over requests and rounds; undecided where 0"
+    yield "lies inside."
     yield ""
-    yield from _table_head("claim", "workload", "mode", "hit rate, points", "verdict", "mean TTFT, ms", "verdict")
+    yield from _table_head(
+        "claim", "workload", "mode", "hit rate, points", "verdict", "mean TTFT, ms", "verdict"
+    )
     for new, old, words in CLAIMS:
         for workload, mode, policy in table:
             if policy != new or (workload, mode, old) not in table:
@@ -102,7 +114,7 @@ def _verdicts(table: Cells) -> Iterator[str]:
 
 
 def compare(new: Cell, old: Cell) -> tuple[Interval, Interval]:
-    """Hit rate and mean TTFT of `new` less those of `old`; a request's hits are weighed by its share of tokens."""
+    """Hit rate and mean TTFT of `new` less those of `old`; a request's hits weigh as its share of tokens."""
     weight = new.prompt / new.prompt.mean()
     rates = [cell.cached / cell.prompt * weight for cell in (new, old)]
     return difference_of_means(*rates), difference_of_means(new.ttft, old.ttft)
@@ -115,7 +127,8 @@ def _prediction(table: Cells) -> Iterator[str]:
     if len(workloads) < 2:
         return
     yield from _heading("Predicted TTFT")
-    yield "The cost model is fitted on one workload, its engine rows of all policies; TTFT elsewhere is predicted from the *simulator's* hits."
+    yield "The cost model is fitted on one workload, its engine rows of all policies; TTFT elsewhere is"
+    yield "predicted from the *simulator's* hits."
     yield ""
     yield from _table_head("fitted on", "predicted", "policy", "measured, ms", "predicted, ms", "error")
     for workload in workloads:
@@ -124,8 +137,8 @@ def _prediction(table: Cells) -> Iterator[str]:
             if other != workload:
                 measured, predicted = cell.ttft.mean(), predict(model, cell)
                 yield from _row(
-                    f"``{workload}``", f"``{other}``", policy, f"{measured * 1e3:.1f}", f"{predicted * 1e3:.1f}",
-                    f"{predicted / measured - 1:+.1%}",
+                    f"``{workload}``", f"``{other}``", policy,
+                    f"{measured * 1e3:.1f}", f"{predicted * 1e3:.1f}", f"{predicted / measured - 1:+.1%}",
                 )  # fmt: skip
     yield ""
 
@@ -133,7 +146,8 @@ def _prediction(table: Cells) -> Iterator[str]:
 def fit_cells(found: list[Cell]) -> TTFTModel:
     """A cost model from the engine's hits and times."""
     hit, prompt, ttft = (
-        np.concatenate([getattr(cell, name).ravel() for cell in found]) for name in ("cached", "prompt", "ttft")
+        np.concatenate([getattr(cell, name).ravel() for cell in found])
+        for name in ("cached", "prompt", "ttft")
     )
     return fit(hit, prompt - hit, ttft)
 

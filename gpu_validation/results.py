@@ -63,7 +63,9 @@ def cells(found: dict[str, Any]) -> dict[tuple[str, str, str], Cell]:
     for run in sorted(found["runs"], key=lambda run: run["repeat"]):
         grouped.setdefault((run["workload"], run["mode"], run["policy"]), []).append(run)
     names = found["plan"]["names"]
-    order = sorted(grouped, key=lambda key: (list(found["workloads"]).index(key[0]), key[1], names.index(key[2])))
+    order = sorted(
+        grouped, key=lambda key: (list(found["workloads"]).index(key[0]), key[1], names.index(key[2]))
+    )
     return {key: _cell(grouped[key], found["plan"]["warmup"]) for key in order}
 
 
@@ -73,5 +75,9 @@ def _cell(runs: list[dict[str, Any]], warmup: float) -> Cell:
     skip = int(warmup * rows.shape[1])
     same = rows[:, :, 1] == simulated
     return Cell(
-        rows[:, skip:, 0], rows[:, skip:, 1], rows[:, skip:, 2], simulated[:, skip:], (int(same.sum()), same.size)
+        rows[:, skip:, 0],
+        rows[:, skip:, 1],
+        rows[:, skip:, 2],
+        simulated[:, skip:],
+        (int(same.sum()), same.size),
     )

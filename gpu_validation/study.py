@@ -82,7 +82,7 @@ def carry_out(plan: Plan, folder: Path, say: Callable[[str], None], **options: A
     runs: list[dict[str, Any]] = []
     for spec, trace in traces.items():
         jobs = _jobs(plan, engine, trace)
-        _heat(engine, jobs)
+        _heat(engine, plan, jobs)
         service = _mean_service(engine, plan, jobs)
         timed = _timed(jobs, service, plan) if plan.load else None
         for repeat, name in _order(plan):
@@ -126,15 +126,14 @@ def _trace(spec: str, plan: Plan) -> Trace:
 
 def _jobs(plan: Plan, engine: Engine, trace: Trace) -> list[Job]:
     prompts = Prompts(engine.block, engine.vocabulary)
-    return [
-        Job(prompts.tokens(trace.tree, v, i), plan.output) for i, v in enumerate(trace.requests.tolist())
-    ]
+    return [Job(prompts.tokens(trace.tree, v, i), plan.output) for i, v in enumerate(trace.requests.tolist())]
 
 
-def _heat(engine: Engine, jobs: list[Job]) -> None:
-    """Serve a few requests, so that nothing is compiled or allocated for the first time in a measured run."""
-    engine.switch("rlt")
-    engine.serve(jobs[: min(8, len(jobs))])
+def _heat(engine: Engine, plan: Plan, jobs: list[Job]) -> None:
+    """Serve a few requests under every policy: nothing is compiled for the first time in a measured run."""
+    for name in plan.names:
+        engine.switch(None if name == STOCK else name)
+        engine.serve(jobs[:30])
 
 
 def _mean_service(engine: Engine, plan: Plan, jobs: list[Job]) -> float:
@@ -147,9 +146,7 @@ def _timed(jobs: list[Job], service: float, plan: Plan) -> list[Job]:
     """Poisson arrivals at the planned load."""
     assert plan.load is not None
     gaps = np.random.default_rng(plan.seed).exponential(service / plan.load, len(jobs))
-    return [
-        Job(job.prompt, job.output, float(at)) for job, at in zip(jobs, np.cumsum(gaps), strict=True)
-    ]
+    return [Job(job.prompt, job.output, float(at)) for job, at in zip(jobs, np.cumsum(gaps), strict=True)]
 
 
 def _order(plan: Plan) -> Iterator[tuple[int, str]]:

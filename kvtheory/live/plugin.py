@@ -65,8 +65,8 @@ def register() -> None:
 def _answer_vars_of_llvmlite() -> None:
     """Let `vars` of llvmlite's library handle be a dict.
 
-    vLLM 0.32's CPU platform asks `vars` of every object of every module, and dies where numba was imported before
-    it: the handle takes `__dict__` for the name of a C function.
+    vLLM 0.32's CPU platform asks `vars` of every object of every module, and dies where numba was imported
+    before it: the handle takes `__dict__` for the name of a C function.
     """
     ffi = sys.modules.get("llvmlite.binding.ffi")
     names = getattr(getattr(ffi, "lib", None), "_fntab", None)
@@ -169,7 +169,7 @@ def obstacle(scheduler: Any) -> str | None:
 
 
 def status(scheduler: Any) -> dict[str, Any] | None:
-    """What the policy has done in this engine, None if none is active; :meth:`LivePool.status` for the keys."""
+    """What the policy has done in this engine, None if none is active; the keys are `LivePool.status`'s."""
     report = getattr(scheduler.kv_cache_manager.block_pool, "status", None)
     return report() if report else None
 

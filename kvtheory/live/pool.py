@@ -1,8 +1,9 @@
 """vLLM's block pool with a policy: stock allocation, other victims.
 
-A node of the prefix tree is a block hash; several blocks may hold the same one (a *spare* copy is free to take).
-Before the stock allocation hands out blocks, the chosen victims are unhashed and moved to the head of the free
-queue, behind the blocks that hold nothing. Nothing else of the pool changes, so what vLLM counts stays true.
+A node of the prefix tree is a block hash; several blocks may hold the same one (a *spare* copy is free to
+take). Before the stock allocation hands out blocks, the chosen victims are unhashed and moved to the head of
+the free queue, behind the blocks that hold nothing. Nothing else of the pool changes, so what vLLM counts
+stays true.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class LivePool(BlockPool):
         One block is vLLM's null block and one holds the last, partial block of a prompt, so that the policy's
         cache has two nodes fewer than the pool has blocks.
         """
-        self.table = NodeTable(policy, self.num_gpu_blocks - 2, self.num_gpu_blocks, seed)
+        self.table: NodeTable[bytes] = NodeTable(policy, self.num_gpu_blocks - 2, self.num_gpu_blocks, seed)
         self._looks_ahead = Trait.PHASES in policy.traits
         self._holders: dict[bytes, list[Any]] = {}
         self._spares: dict[int, Any] = {}
@@ -45,7 +46,7 @@ class LivePool(BlockPool):
         self._arriving = request, upto
 
     def settle(self) -> None:
-        """The allocation is over, whether or not it was made: nodes that were announced and did not come leave."""
+        """The allocation is over, made or not: nodes that were announced and did not come leave."""
         self._arriving = None
         if self._pending:
             self._abandon(list(self._pending))
@@ -100,9 +101,7 @@ class LivePool(BlockPool):
             self.table.grow(slots)
             self.table.pin(slots)
             self._pending.update(fresh)
-        super().cache_full_blocks(
-            request, blocks, num_cached_blocks, num_full_blocks, *args, **kwargs
-        )
+        super().cache_full_blocks(request, blocks, num_cached_blocks, num_full_blocks, *args, **kwargs)
         if absent := [key for key in keys if key in self._pending]:
             self._abandon(absent)
 
@@ -152,7 +151,9 @@ class LivePool(BlockPool):
             assert self.table.pins(key) == used, "pins"
         assert len(self.table) == len(held), "a node without a block"
 
-    def _insert_block_hash(self, block_hash_with_group_id: Any, block: Any, *args: Any, **kwargs: Any) -> None:
+    def _insert_block_hash(
+        self, block_hash_with_group_id: Any, block: Any, *args: Any, **kwargs: Any
+    ) -> None:
         before = block.block_hash
         super()._insert_block_hash(block_hash_with_group_id, block, *args, **kwargs)
         if before is None and block.block_hash is not None:

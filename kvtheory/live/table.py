@@ -1,14 +1,14 @@
 """A policy's view of an engine's prefix cache: nodes by their hash, victims on demand.
 
-Nothing here knows vLLM. The engine says which path a request has, which nodes go into and out of use and which
-leave the cache; the table says whom to evict. The work is done by `kvtheory/engine/templates/live.py`, compiled
-together with the policy's own hooks: the source that the simulator runs.
+Nothing here knows vLLM. The engine says which path a request has, which nodes go into and out of use and
+which leave the cache; the table says whom to evict. The work is done by `kvtheory/engine/templates/live.py`,
+compiled together with the policy's own hooks: the source that the simulator runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from kvtheory.model import IntArray
 from kvtheory.policy import Policy, Trait
 
 NOBODY: Any = None
+Key = TypeVar("Key", bound=Hashable)
 
 
-class NodeTable:
+class NodeTable(Generic[Key]):
     """The nodes of one cache.
 
     Args:
@@ -38,9 +39,10 @@ class NodeTable:
         """Forget everything; draws go on from `seed`, by default from the table's own."""
         # cached nodes, marked nodes that are not cached, and one path on its way in
         slots = 1 + self.blocks + 2 * self.capacity + 1
-        self._slot: dict[Hashable, int] = {}
-        self._key: list[Hashable] = [NOBODY] * slots
+        self._slot: dict[Key, int] = {}
+        self._key: list[Key] = [NOBODY] * slots
         self._free = list(range(slots - 1, 0, -1))
+        phases, full = Trait.PHASES in self.policy.traits, Trait.FULL in self.policy.traits
         marked = np.zeros(slots, np.int8)
         random = np.full(1, (self.seed if seed is None else seed) % 2**64, np.uint64)
         self._table = self._kernel.Table(
@@ -54,8 +56,9 @@ class NodeTable:
             marked=marked,
             candidates=np.zeros(slots, np.int32),
             place=np.full(slots, -1, np.int32),
-            marked_order=np.zeros(self.capacity if Trait.PHASES in self.policy.traits else 0, np.int32),
-            counters=np.zeros(6, np.int64),
+            marked_order=np.zeros(self.capacity * (phases + full), np.int32),
+            path=np.zeros(self.capacity * full, np.int32),
+            counters=np.zeros(7, np.int64),
             random=random,
         )
         self._dead = np.zeros(slots, np.int32)
@@ -63,18 +66,18 @@ class NodeTable:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Evictable leaves, marks, insertions, requests, phases ended early, and victims drawn as a last resort."""
+        """Evictable leaves, marks, insertions, requests, phases ended early, victims of last resort."""
         names = ("candidates", "marks", "insertions", "requests", "early_phases", "rescues")
-        return dict(zip(names, self._table.counters.tolist(), strict=True))
+        return dict(zip(names, self._table.counters.tolist(), strict=False))
 
     def __len__(self) -> int:
         return int(self._table.resident.sum())
 
-    def __contains__(self, key: Hashable) -> bool:
+    def __contains__(self, key: Key) -> bool:
         slot = self._slot.get(key, 0)
         return bool(slot and self._table.resident[slot])
 
-    def slots(self, keys: Sequence[Hashable], parent: int = 0) -> IntArray:
+    def slots(self, keys: Sequence[Key], parent: int = 0) -> IntArray:
         """Slots of a path or a stretch of one below slot `parent`, made where there are none; int32."""
         known, found = self._slot, []
         for key in keys:
@@ -85,12 +88,12 @@ class NodeTable:
             parent = slot
         return np.array(found, np.int32)
 
-    def slot(self, key: Hashable) -> int:
+    def slot(self, key: Key) -> int:
         """Slot of a node, 0 if it has none."""
         return self._slot.get(key, 0)
 
     def serve(self, path: IntArray, pinned: IntArray, upto: int) -> None:
-        """A request arrives: its path root to tip; the nodes that gain a pin; how many of the path come in now."""
+        """A request arrives: its path root to tip; the nodes that gain a pin; how many of it come in now."""
         self._bury(self._kernel.serve(self._table, path, pinned, upto, self._dead))
 
     def grow(self, nodes: IntArray) -> None:
@@ -105,11 +108,11 @@ class NodeTable:
         """One block less of each node is in use."""
         self._kernel.release(self._table, nodes)
 
-    def pins(self, key: Hashable) -> int:
+    def pins(self, key: Key) -> int:
         """How many blocks of a node are in use."""
         return int(self._table.pins[self._slot[key]])
 
-    def evict(self, count: int) -> list[Hashable]:
+    def evict(self, count: int) -> list[Key]:
         """Evict `count` leaves, or as many as there are; their keys, in order."""
         chosen, deaths = self._kernel.evict(self._table, count, self._victims, self._dead)
         victims = self._victims[:chosen].tolist()
@@ -119,7 +122,7 @@ class NodeTable:
             self._let_go(slot)
         return keys
 
-    def drop(self, key: Hashable) -> None:
+    def drop(self, key: Key) -> None:
         """A node has left the cache by another way."""
         if slot := self._slot.get(key, 0):
             parent = int(self._table.parent[slot])
@@ -127,7 +130,7 @@ class NodeTable:
             self._let_go(slot)
             self._let_go(parent)
 
-    def _new(self, key: Hashable, parent: int) -> int:
+    def _new(self, key: Key, parent: int) -> int:
         if not self._free:
             self._grow()
         slot = self._free.pop()
@@ -143,7 +146,7 @@ class NodeTable:
         wider = {
             name: np.concatenate([array, np.full_like(array, fill.get(name, 0))], axis=array.ndim - 1)
             for name, array in self._table._asdict().items()
-            if name not in ("marked_order", "counters", "random")
+            if name not in ("marked_order", "path", "counters", "random")
         }
         self._table = self._table._replace(**wider)
         self._key += [NOBODY] * old

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,11 @@ BLOCK, BLOCKS, LONGEST = 32, 66, 1536
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """One engine for the session: whole prompts in one step, eight requests at most, KV events on."""
     from vllm.config import KVEventsConfig
 
-    yield Engine(
+    return Engine(
         "tiny-shape",
         block=BLOCK,
         blocks=BLOCKS,

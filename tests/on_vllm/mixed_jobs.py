@@ -8,7 +8,7 @@ from gpu_validation.engine import Job
 
 
 def mixed(seed: int, count: int, block: int) -> list[Job]:
-    """Shared documents, exact multiples of a block, repeated prompts, partial blocks, and some long outputs."""
+    """Shared documents, exact multiples of a block, repeated prompts, partial blocks, some long outputs."""
     rng = np.random.default_rng(seed)
     documents = [rng.integers(3, 500, block * 12).tolist() for _ in range(5)]
     jobs = []

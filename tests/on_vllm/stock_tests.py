@@ -1,9 +1,10 @@
 """vLLM's own tests of its prefix cache, run over our pool: `python tests/on_vllm/stock_tests.py`.
 
-They come from vLLM's source distribution, fetched from the package index that pip uses and held to its SHA-256;
-nothing of them is copied here. They run twice, with vLLM's own pool and with the policy lru given to every
-KVCacheManager that can take one; what passes there must pass here. `ALLOWED` names the tests that may differ, and
-why; an allowed one that passes is an error, too. Tests that want a model from the hub fail both times.
+They come from vLLM's source distribution, fetched from the package index that pip uses and held to its
+SHA-256; nothing of them is copied here. They run twice, with vLLM's own pool and with the policy lru given to
+every KVCacheManager that can take one; what passes there must pass here. `ALLOWED` names the tests that may
+differ, and why; an allowed one that passes is an error, too. Tests that want a model from the hub fail both
+times.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def fetch() -> Path:
         return unpacked
     FOLDER.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-    index = os.environ.get("PIP_INDEX_URL") or subprocess.run(pip, capture_output=True, text=True).stdout.strip()
+    index = os.environ.get("PIP_INDEX_URL")
+    index = index or subprocess.run(pip, capture_output=True, text=True, check=False).stdout.strip()
     page = urllib.request.Request(
         f"{(index or 'https://pypi.org/simple').rstrip('/')}/vllm/",
         headers={"Accept": "application/vnd.pypi.simple.v1+json"},
@@ -92,7 +94,11 @@ def fetch() -> Path:
     archive = FOLDER / "vllm.tar.gz"
     archive.write_bytes(data)
     with tarfile.open(archive) as tar:
-        wanted = [m for m in tar.getmembers() if m.name.split("/", 1)[1:][0:1] and m.name.split("/", 1)[1].startswith("tests/")]
+        wanted = [
+            m
+            for m in tar.getmembers()
+            if m.name.split("/", 1)[1:][0:1] and m.name.split("/", 1)[1].startswith("tests/")
+        ]
         tar.extractall(FOLDER, members=wanted, filter="data")
     archive.unlink()
     return unpacked
@@ -135,12 +141,15 @@ def run(source: Path, *options: str) -> tuple[set[str], int]:
     report = FOLDER / "report.xml"
     report.unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "filterwarnings=",
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        "-o", "addopts=", "-o", "filterwarnings=",
         f"--rootdir={source}", "--noconftest", f"--junitxml={report}", *options,
         *(f"tests/v1/core/{name}" for name in FILES), *sys.argv[1:],
     ]  # fmt: skip
     paths = {"PYTHONPATH": f"{FOLDER}:{source}", "VLLM_PLUGINS": "", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, cwd=source, env={**os.environ, **paths}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=source, env={**os.environ, **paths}, capture_output=True, text=True, check=False
+    )
     if not report.exists():
         raise SystemExit(done.stdout + done.stderr)
     given = re.findall("managers under our lru: ([0-9]+)", done.stdout)

@@ -117,7 +117,9 @@ def test_events_tell_of_every_node(engine: Engine, clean: Callable[[], None], jo
     original = engine.pool.take_events
     engine.pool.take_events = lambda: taken.extend(found := original()) or found
     try:
-        engine.serve([Job([*job.prompt, 3] if len(job.prompt) % engine.block == 0 else job.prompt) for job in jobs])
+        engine.serve(
+            [Job([*job.prompt, 3] if len(job.prompt) % engine.block == 0 else job.prompt) for job in jobs]
+        )
         taken.extend(original())
     finally:
         del engine.pool.take_events

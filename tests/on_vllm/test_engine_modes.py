@@ -1,4 +1,4 @@
-"""Engines of other modes, one after another: chunked prefill, prefix caching off, asked for by the environment."""
+"""Engines of other modes, one after another: chunked prefill, no prefix caching, the environment's policy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kvtheory.errors import InputError
 
 def small(folder: Path, **options: object) -> Engine:
     return Engine(
-        "tiny-shape", block=32, blocks=40, longest=512, folder=folder, max_num_seqs=4, disable_log_stats=False,
-        **options,
+        "tiny-shape", block=32, blocks=40, longest=512, folder=folder,
+        max_num_seqs=4, disable_log_stats=False, **options,
     )  # fmt: skip
 
 

@@ -86,7 +86,13 @@ def test_additional_config(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask({}) is ask(None) is None
     found = ask({"kvtheory": {"policy": "rlt", "seed": 3}})
     assert (found.policy.name, found.seed) == ("rlt", 3)
-    for wrong in ("rlt", {"seed": 1}, {"policy": "rlt", "sed": 1}, {"policy": "rlt", "seed": True}, {"policy": "x"}):
+    for wrong in (
+        "rlt",
+        {"seed": 1},
+        {"policy": "rlt", "sed": 1},
+        {"policy": "rlt", "seed": True},
+        {"policy": "x"},
+    ):
         with pytest.raises(InputError):
             ask({"kvtheory": wrong})
     monkeypatch.setenv("KVTHEORY_POLICY", "lru")
@@ -102,7 +108,10 @@ def test_additional_config(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"spec": type("SlidingWindowSpec", (), {"block_size": 32})()}, "SlidingWindowSpec"),
         ({"spec": type("MambaSpec", (), {"block_size": 32})()}, "MambaSpec"),
         ({"spec": type("FullAttentionSpec", (), {"block_size": 32, "sliding_window": 128})()}, "parents"),
-        ({"spec": type("FullAttentionSpec", (), {"block_size": 64, "sliding_window": None})()}, "hashed in parts"),
+        (
+            {"spec": type("FullAttentionSpec", (), {"block_size": 64, "sliding_window": None})()},
+            "hashed in parts",
+        ),
     ],
 )
 def test_obstacles(changes: dict[str, Any], words: str) -> None:

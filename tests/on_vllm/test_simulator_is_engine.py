@@ -44,10 +44,14 @@ def agree(engine: Engine, trace: Trace, name: str, seed: int) -> None:
     assert status["unplanned"] == status["rescues"] == status["early_phases"] == 0
 
 
-@pytest.mark.parametrize("order", ["random", "grouped", "round_robin"])
-@pytest.mark.parametrize("name", NAMES)
-def test_generated_shared_prefixes(engine: Engine, name: str, order: str) -> None:
-    trace = shorten(generate(f"gsp:groups=10,prompts=7,block=256,order={order},seed=3"), deepest=40)
+ORDERS = [("random", name) for name in NAMES] + [
+    (order, name) for order in ("grouped", "round_robin") for name in ("lru", "rlt")
+]
+
+
+@pytest.mark.parametrize(("order", "name"), ORDERS)
+def test_generated_shared_prefixes(engine: Engine, order: str, name: str) -> None:
+    trace = shorten(generate(f"gsp:groups=10,prompts=6,block=256,order={order},seed=3"), deepest=40)
     agree(engine, trace, name, seed=11)
 
 
@@ -56,7 +60,7 @@ def test_generated_shared_prefixes(engine: Engine, name: str, order: str) -> Non
 def test_real_trace(engine: Engine, name: str) -> None:
     from kvtheory.traces import read_trace
 
-    agree(engine, shorten(read_trace(TRACE), requests=120, deepest=40), name, seed=5)
+    agree(engine, shorten(read_trace(TRACE), requests=80, deepest=30), name, seed=5)
 
 
 def test_stock_vllm_is_our_lru(engine: Engine) -> None:

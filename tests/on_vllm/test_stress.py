@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,13 @@ import pytest
 
 from gpu_validation.engine import Engine, Job
 
-
 TOGETHER = 80
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Sixty-four requests at once in 200 blocks."""
-    yield Engine(
+    return Engine(
         "tiny-shape",
         block=32,
         blocks=200,

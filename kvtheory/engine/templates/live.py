@@ -1,9 +1,9 @@
 """A cache that lives beside an engine's own block pool: the table tells, the engine evicts.
 
-Between calls the engine holds everything in arrays indexed by *slot*; slot 0 is the root. A slot is a node of
-the prefix tree for as long as the node is cached, marked or has cached children. `serve` is steps 1 to 4 of
-:mod:`kvtheory.model`, `evict` step 5, `release` the end of a request. A request may be pinned while others are
-served, which the model does not know: see `evict` for what happens when every leaf is pinned or marked.
+Between calls the engine holds everything in arrays indexed by *slot*; slot 0 is the root. A slot is a node
+of the prefix tree for as long as the node is cached, marked or has cached children. `serve` is steps 1 to 4
+of :mod:`kvtheory.model`, `evict` step 5, `release` the end of a request. A request may be pinned while others
+are served, which the model does not know: see `evict` for what happens when every leaf is pinned or marked.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kvtheory._numba import njit
 from kvtheory.engine.templates.hooks import (
     BINARY,
+    FULL,
     PHASES,
     RANKED,
     TOUCH,
@@ -28,7 +29,7 @@ from kvtheory.engine.templates.hooks import (
     weight,
 )
 
-COUNT, MARKS, INSERTIONS, TIME, EARLY_PHASES, RESCUES = range(6)
+COUNT, MARKS, INSERTIONS, TIME, EARLY_PHASES, RESCUES, LENGTH = range(7)
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
 MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX2 = np.uint64(0x94D049BB133111EB)
@@ -39,13 +40,15 @@ class Table(NamedTuple):
     """Everything the future depends on.
 
     Attributes:
-        parent, depth, resident, children, pins: of each slot; `children` counts cached ones, `pins` the blocks
-            of the node that a request is using.
+        parent, depth, resident, children, pins: of each slot; `children` counts cached ones, `pins` the
+            blocks of the node that a request is using.
         inserted, columns, marked: what the policy's rank and ties read.
         candidates, place: the evictable leaves, and where each slot stands among them, -1 for nowhere. A heap
             by rank if the policy is ranked and TOUCH, else a list in the order of :mod:`kvtheory.model`.
-        marked_order: marked slots in the order of marking, shape (capacity,).
-        counters: number of candidates, of marks, of insertions, of requests, of phases ended early, of rescues.
+        marked_order: marked slots in the order of marking, shape (capacity,); twice that under FULL.
+        path: under FULL the path that was served last, shape (capacity,).
+        counters: number of candidates, of marks, of insertions, of requests, of phases ended early, of
+            rescues, and the length of `path`.
         random: state of the generator.
     """
 
@@ -60,6 +63,7 @@ class Table(NamedTuple):
     candidates: Any
     place: Any
     marked_order: Any
+    path: Any
     counters: Any
     random: Any
 
@@ -165,7 +169,28 @@ def clear_marks(c: Any, s: Any, dead: npt.NDArray[np.int32]) -> int:
         if not c.resident[u] and c.children[u] == 0:
             dead[count] = u
             count += 1
-    c.counters[MARKS] = 0
+    c.counters[MARKS] = c.counters[LENGTH] = 0
+    return count
+
+
+@njit
+def end_full_phase(c: Any, s: Any, dead: npt.NDArray[np.int32]) -> int:
+    """Under FULL, when all that may go is marked: only the path served last stays so. As `clear_marks`."""
+    count, ended = 0, c.counters[MARKS]
+    for i in range(ended):
+        c.marked[c.marked_order[i]] = 0
+    for i in range(c.counters[LENGTH]):
+        c.marked[c.path[i]] = 1
+    for i in range(ended):
+        u = c.marked_order[i]
+        if BINARY:
+            join(c, s, u)
+        if not (c.resident[u] or c.children[u] or c.marked[u]):
+            dead[count] = u
+            count += 1
+    for i in range(c.counters[LENGTH]):
+        c.marked_order[i] = c.path[i]
+    c.counters[MARKS] = c.counters[LENGTH]
     return count
 
 
@@ -193,20 +218,20 @@ def serve(
 ) -> int:
     """Steps 1 to 4 for a request whose full blocks are the slots `path`, root to tip.
 
-    The nodes `pinned` gain a pin each; the first `upto` nodes of the path are inserted and accessed. Returns how
-    many slots died with the phase.
+    The nodes `pinned` gain a pin each; the first `upto` nodes of the path are inserted and accessed. Returns
+    how many slots died with the phase.
     """
     s = make_state(c.columns, c.marked)
     t = c.counters[TIME]
     c.counters[TIME] += 1
     count = 0
     if PHASES:
-        capacity = c.marked_order.size
-        length = min(path.size, capacity)
+        room = c.marked_order.size
+        length = min(path.size, room // 2 if FULL else room)
         fresh = 0
         for i in range(length):
             fresh += c.marked[path[i]] == 0
-        if c.counters[MARKS] + fresh > capacity:
+        if c.counters[MARKS] + fresh > room:
             count = clear_marks(c, s, dead)
         for i in range(length):
             u = path[i]
@@ -214,6 +239,9 @@ def serve(
                 c.marked[u] = 1
                 c.marked_order[c.counters[MARKS]] = u
                 c.counters[MARKS] += 1
+        if FULL:
+            c.path[:length] = path[:length]
+            c.counters[LENGTH] = length
     pin(c, pinned)
     for i in range(upto):
         insert(c, s, path[i], t)
@@ -268,11 +296,16 @@ def drop(c: Any, u: int) -> None:
 
 
 @njit
-def smallest(c: Any, s: Any) -> int:
-    """The candidate to evict under a ranked policy."""
+def chosen(c: Any, s: Any) -> int:
+    """The candidate to evict; -1 if there is none of positive weight."""
+    count = c.counters[COUNT]
+    if count == 0:
+        return -1
+    if not RANKED:
+        return drawn(c, s)
     best = c.candidates[0]
     if not TOUCH:
-        for i in range(1, c.counters[COUNT]):
+        for i in range(1, count):
             if before(c, s, c.candidates[i], best):
                 best = c.candidates[i]
     return int(best)
@@ -280,7 +313,7 @@ def smallest(c: Any, s: Any) -> int:
 
 @njit
 def drawn(c: Any, s: Any) -> int:
-    """The candidate to evict under a weighted policy; -1 if none has a positive weight."""
+    """A candidate drawn by weight; -1 if none is positive."""
     count = c.counters[COUNT]
     if BINARY:
         return int(c.candidates[draw(c.random, count)])
@@ -290,11 +323,11 @@ def drawn(c: Any, s: Any) -> int:
     if total <= 0:
         return -1
     mass = draw(c.random, total)
-    chosen = 0
-    while mass >= weight(s, c.candidates[chosen]):
-        mass -= weight(s, c.candidates[chosen])
-        chosen += 1
-    return int(c.candidates[chosen])
+    at = 0
+    while mass >= weight(s, c.candidates[at]):
+        mass -= weight(s, c.candidates[at])
+        at += 1
+    return int(c.candidates[at])
 
 
 @njit
@@ -327,12 +360,14 @@ def evict(
     t = max(0, c.counters[TIME] - 1)
     deaths = 0
     for i in range(wanted):
-        victim = -1
-        if c.counters[COUNT] == 0 and PHASES and c.counters[MARKS]:
+        victim = chosen(c, s)
+        if FULL and victim < 0:
+            deaths += end_full_phase(c, s, dead[deaths:])
+            victim = chosen(c, s)
+        if PHASES and victim < 0 and c.counters[MARKS]:
             deaths += clear_marks(c, s, dead[deaths:])
             c.counters[EARLY_PHASES] += 1
-        if c.counters[COUNT]:
-            victim = smallest(c, s) if RANKED else drawn(c, s)
+            victim = chosen(c, s)
         if victim < 0:
             victim = rescue(c)
             if victim < 0:
