@@ -36,7 +36,7 @@ def certificate(solved: Game) -> dict[str, Any]:
     instance, policy = solved.instance, solved.policy
     if len(instance.closed) > MOST_CLOSED_SETS:
         raise LimitError(f"more than {MOST_CLOSED_SETS:,} cache states: too many for the verifier")
-    if solved.states > MOST_POSITIONS:
+    if solved.states is not None and solved.states > MOST_POSITIONS:
         raise LimitError(f"a certificate of {solved.states:,} positions: more than {MOST_POSITIONS:,}")
     known = policy.name in VERIFIER_KNOWS
     if not known and not solved.player.complete:
@@ -54,7 +54,7 @@ def certificate(solved: Game) -> dict[str, Any]:
         "schema": SCHEMA,
         "instance": {
             "parents": list(instance.parents[1:]),
-            "capacity": instance.capacity,
+            "capacity": min(instance.capacity, instance.tree.n),
             "requestable": list(instance.requestable),
         },
         "policy": policy.name,

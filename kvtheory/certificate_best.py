@@ -58,7 +58,7 @@ def best_certificate(found: BestDeterministic | BestRandomized, kind: str | None
             "schema": SCHEMA,
             "instance": {
                 "parents": list(instance.parents[1:]),
-                "capacity": instance.capacity,
+                "capacity": min(instance.capacity, instance.tree.n),
                 "requestable": list(instance.requestable),
             },
             "policy": name,

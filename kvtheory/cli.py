@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kvtheory import __version__
-from kvtheory.errors import InputError, KVTheoryError
+from kvtheory.errors import InputError, KVTheoryError, LimitError
 
 LIMIT_REACHED, INTERRUPTED = 3, 130
 
@@ -149,26 +149,43 @@ def exact(
     json_file: JsonOption = None,
 ) -> int:
     """The competitive ratio of a policy over all request sequences on a small tree, with a proof."""
-    from kvtheory.ratio.exact import emitted_policy, parse_instance, solve_exact
+    from kvtheory.ratio.exact import parse_instance, solve_exact
 
     instance = parse_instance(tree, capacity, requestable)
     _check_outputs(None, certificate, emit_policy, json_file)
+    if str(emit_policy) == "-":
+        raise InputError("is a file, not standard output", field="emit-policy")
     with Spinner() as say:
         say("exploring")
         solved = solve_exact(instance, policy, budget)
         found = solved.result()
-        emitted = emitted_policy(solved) if emit_policy else None
-    if certificate:
-        from kvtheory.certificate import write_certificate
-
-        write_certificate(certificate, solved.certificate())
-    if emit_policy and emitted:
-        _write_json(emitted, str(emit_policy))
+        limit = _write_proofs(solved, found.settled, certificate, emit_policy)
     if json_file:
         _write_json(found.to_json(), json_file)
     if json_file != "-":
         _print_pairs(found.to_json())
+    if limit:
+        raise LimitError(limit)
     return 0 if found.settled else LIMIT_REACHED
+
+
+def _write_proofs(solved: Any, settled: bool, certificate: Path | None, emit_policy: Path | None) -> str:
+    """Write what proves a ratio, and say what could not be written; the ratio is known all the same."""
+    from kvtheory.certificate import write_certificate
+    from kvtheory.ratio.exact import emitted_policy
+
+    problem = ""
+    try:
+        if certificate:
+            proof = solved.certificate()
+            write_certificate(certificate, proof)
+            if settled and proof["claim"]["kind"] != "exact":
+                problem = f"the certificate proves only a {proof['claim']['kind']} bound"
+        if emit_policy:
+            _write_json(emitted_policy(solved), str(emit_policy))
+    except LimitError as error:
+        problem = str(error)
+    return problem
 
 
 @app.command()
@@ -310,7 +327,12 @@ def _write_json(value: dict[str, Any], target: str) -> None:
 
 def _print_pairs(result: dict[str, Any]) -> None:
     for key, value in result.items():
-        typer.echo(f"{key:>12}  {value}")
+        typer.echo(_printable(f"{key:>12}  {value}"))
+
+
+def _printable(text: str) -> str:
+    """What a file says may hold control characters; a terminal never sees them."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 class Spinner:
@@ -381,7 +403,7 @@ def _discard_stdout() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    line = " ".join(_printable(message).split())
     print(f"kvtheory: {line}", file=sys.stderr)
     return code
 

@@ -22,9 +22,10 @@ def check(size: Size) -> Iterator[Row | Note]:
             continue
         excess, loose, cases, unsettled = Fraction(-size["nodes"] * 4), 0, 0, 0
         budget = size["budget"] if policy.randomised() else None
+        unclaimed = type(policy.__name__, (policy,), {"claims": ()})  # whose bounds the game cannot lean on
         try:
             for game in games(size["nodes"]):
-                found = play(game, policy, budget=budget, convexity=False).result()
+                found = play(game, unclaimed, budget=budget, convexity=False).result()
                 widths = width(game.tree, game.capacity)
                 for claim in proved:
                     value = Fraction(claim.value(widths))
@@ -49,10 +50,11 @@ def check(size: Size) -> Iterator[Row | Note]:
 THEOREM = Theorem(
     statement="No registered policy exceeds a bound that it claims as proved, and each attains the bounds "
     "that it claims as tight: leaf-LRU, marking, RLT, and the policies of dependency-aware caching carried "
-    "to trees.",
+    "to trees. Claims are on the "
+    "pages of docs/generated/policies, exact ratios in the atlas.",
     kind=Kind.PROVED,
     covers=(4, 5, 7, 11),
-    where="docs/theory/width.rst",
+    where="docs/theory/atlas.rst",
     sizes={"nodes": (4, 5, 5), "budget": (100, 300, 20_000)},
     scope="all sequences on every tree of at most {nodes} nodes; at most {budget} distributions each",
     check=check,

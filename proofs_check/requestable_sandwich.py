@@ -37,7 +37,7 @@ THEOREM = Theorem(
     "k of which no leaf can be spared.",
     kind=Kind.BOUND,
     covers=(4, 6),
-    where="docs/theory/status.rst",
+    where="docs/theory/requestable.rst",
     sizes={"nodes": (5, 6, 6), "drawn": (3, 4, 5)},
     scope="every tree of at most {nodes} nodes and every R that reaches all of it; randomised to {drawn} "
     "nodes",

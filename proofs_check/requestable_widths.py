@@ -40,7 +40,7 @@ THEOREM = Theorem(
     "which no width gives.",
     kind=Kind.REFUTED,
     covers=(4, 6),
-    where="docs/theory/status.rst",
+    where="docs/theory/requestable.rst",
     sizes={"nodes": (4, 5, 6)},
     scope="all sequences; every tree of at most {nodes} nodes and every R that reaches all of it",
     check=check,

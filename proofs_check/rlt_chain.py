@@ -7,6 +7,7 @@ say everything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -15,6 +16,7 @@ import numpy as np
 
 from kvtheory.ratio.cycle import maximum_cycle_ratio
 from kvtheory.ratio.instance import Instance as Game
+from kvtheory.ratio.rational_lp import solve_sparse
 from kvtheory.ratio.work_function import work_functions
 from proofs_check.deletions import alive, expected_hits
 
@@ -94,6 +96,50 @@ def worst(game: Game, budget: int = 20_000) -> Worst:
             misses[-1].append(missed)
     ratios = [_largest(targets, table, opt) for table in (clean, misses)]
     return Worst(ratios[0], ratios[1], len(order), complete)
+
+
+def clean_in_the_long_run(game: Game, cycle: Sequence[int]) -> Fraction:
+    """Expected clean nodes over OPT where a cycle of requests is repeated for ever, exactly.
+
+    Marks at the start of a round repeat, and then the unmarked nodes are a Markov chain with a step for each
+    round. Its gain g and bias h solve g + h(before) = clean nodes + E[h(after)], h = 0 at one state; the
+    system has one solution if the chain has one recurrent class, and sums of clean nodes are then g a round.
+
+    Raises:
+        ValueError: if the chain has several recurrent classes.
+        AssertionError: if marks repeat with a period of more than one round.
+    """
+    works = work_functions(game)
+    row = {v: r for r, v in enumerate(game.requestable)}
+    q, opt, seen = 0, 0, dict[int, tuple[int, int]]()
+    while q not in seen:
+        seen[q] = len(seen), opt
+        for v in cycle:
+            opt += int(works.increase[q, row[v]])
+            q = int(works.next[q, row[v]])
+    first, paid = seen[q]
+    per_round = Fraction(opt - paid, len(seen) - first)
+
+    def one_round(state: State) -> tuple[Fraction, State]:
+        clean = Fraction(0)
+        for v in cycle:
+            fresh, _, state = serve(game, state, v)
+            clean += fresh
+        return clean, state
+
+    marks, parts = one_round(START)[1]
+    order, equations, right = [rest for rest, _ in parts], [], []
+    for rest in order:  # grows while it is walked
+        clean, (after, parts) = one_round((marks, ((rest, Fraction(1)),)))
+        if after != marks:
+            raise AssertionError("marks do not repeat after a round")
+        order += [left for left, _ in parts if left not in order]
+        equation = {-1: Fraction(1), rest: Fraction(1)}
+        for left, chance in parts:
+            equation[left] = equation.get(left, Fraction(0)) - chance
+        equations.append({c: x for c, x in equation.items() if x and c != order[0]})
+        right.append(clean)
+    return solve_sparse(equations, right)[-1] / per_round
 
 
 def _largest(targets: list[list[int]], cost: list[list[Fraction]], opt: list[list[int]]) -> Fraction:

@@ -46,7 +46,7 @@ def check(size: Size) -> Iterator[Row]:
     for parents, k, given, claimed, best in LOSSES:
         game = Game.of(PrefixTree.from_parents(parents), k)
         written = f"parents {','.join(map(str, parents))}, k={k}"
-        cycle = given or tuple(exact_ratio(game, RLT, budget=300).cycle)
+        cycle = given or tuple(exact_ratio(game, RLT, budget=300).cycle or ())
         forced = in_the_long_run(game, cycle, size["rounds"])
         what = f"{written}: RLT/OPT in round {size['rounds']} of {','.join(map(str, cycle))}"
         yield Row(what, forced, ">=", claimed, 1)

@@ -29,7 +29,9 @@ def check(size: Size) -> Iterator[Row]:
         game = Game.of(PrefixTree.from_parents(star(k + 1)), k)
         for policy, count in zip((LeafLRU, LeafFIFO), COUNTS[k], strict=False):
             found = exact_ratio(game, policy)
-            yield Row(f"star:{k + 1}, k={k}: product states of {policy.name}", found.states, "==", count, 1)
+            yield Row(
+                f"star:{k + 1}, k={k}: product states of {policy.name}", found.states or 0, "==", count, 1
+            )
             yield Row(f"star:{k + 1}, k={k}: ratio of {policy.name}", found.ratio or Fraction(0), "==", k, 1)
         yield Row(f"star:{k + 1}, k={k}: work functions", len(work_functions(game)), "==", COUNTS[k][2], 1)
 

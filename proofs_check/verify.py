@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -62,7 +63,9 @@ def verify(certificate: Any) -> dict[str, Any]:
     if certificate["schema"] != SCHEMA:
         raise Malformed(f"schema: is not {SCHEMA}")
     tree, name, table = read_tree(certificate["instance"]), certificate["policy"], certificate["automaton"]
-    if not isinstance(name, str) or (table is None) != (name in POLICIES or name in BEST):
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_-]{0,63}", name):
+        raise Malformed("policy: is no name")
+    if (table is None) != (name in POLICIES or name in BEST):
         raise Malformed("automaton: is there exactly for policies that this verifier does not know itself")
     claim, lower, upper = certificate["claim"], certificate["lower"], certificate["upper"]
     ratio = read_claim(claim, lower, upper, best=name in BEST)
@@ -103,7 +106,12 @@ def verify_file(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Malformed("cannot be read as UTF-8 text") from error
-    return verify(load(text))
+    try:
+        return verify(load(text))
+    except (Malformed, Rejected):
+        raise
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise Malformed("holds numbers that are too large to check") from error
 
 
 def main(arguments: list[str]) -> int:

@@ -126,6 +126,8 @@ class Table:
         for row in self.next:
             integers(row, "automaton.next", 0, len(self.next) - 1, len(self.column))
         self.cost = [rationals(row, "automaton.cost", len(self.column)) for row in self.cost]
+        if min(min(row) for row in self.cost) < 0:
+            raise Malformed("automaton: a cost is negative")
 
     def serve(self, state: State, v: int) -> Outcome:
         r = self.column[v]
@@ -163,8 +165,8 @@ class Game:
         increase, w = self.opt.serve(w, v)
         return cost, increase, (tuple(sorted(after.items())), w)
 
-    def check_lower(self, ratio: Fraction | None, prefix: list[int], cycle: list[int]) -> None:
-        """The cycle returns to its first position, and attains the ratio."""
+    def check_lower(self, ratio: Fraction | None, prefix: list[int], cycle: list[int]) -> int:
+        """The cycle returns to its first position, and attains the ratio; returns what OPT pays on it."""
         position = self.start
         for v in prefix:
             _, _, position = self.serve(position, v)
@@ -175,9 +177,32 @@ class Game:
         if position != first:
             raise Rejected("the cycle does not return to the position in which it starts")
         if ratio is None and not (paid > 0 and owed == 0):
-            raise Rejected(f"on the cycle the policy pays {paid} and OPT {owed}: not an infinite ratio")
+            raise Rejected(
+                "on the cycle the policy does not pay while OPT pays nothing: not an infinite ratio"
+            )
         if ratio is not None and (paid != ratio * owed or (owed == 0 and ratio != 1)):
-            raise Rejected(f"on the cycle the policy pays {paid} and OPT {owed}: not {ratio}")
+            raise Rejected("what the policy and OPT pay on the cycle has another ratio")
+        return owed
+
+    def check_never_below_opt(self) -> None:
+        """No cycle costs the policy less than OPT: no walk can save more and more (Bellman and Ford)."""
+        number, order, edges = {self.start: 0}, [self.start], []
+        for before, position in enumerate(order):  # grows while it is walked
+            for v in self.tree.requestable:
+                cost, increase, after = self.serve(position, v)
+                if after not in number:
+                    number[after] = len(order)
+                    order.append(after)
+                edges.append((before, number[after], cost - increase))
+        least = [Fraction(0)] * len(order)
+        for _ in order:
+            changed = False
+            for before, to, gain in edges:
+                if least[before] + gain < least[to]:
+                    least[to], changed = least[before] + gain, True
+            if not changed:
+                return
+        raise Rejected("the automaton pays less than OPT for ever: it is no cache")
 
     def check_upper(self, ratio: Fraction, potential: list[Fraction], cover: Cover | None) -> tuple[int, int]:
         """Every edge satisfies the inequality; returns how many positions and edges there are.
@@ -271,7 +296,9 @@ class PolicyProof:
     def check(self, ratio: Fraction | None) -> dict[str, str]:
         """Both bounds, as far as they are there."""
         if self.cycle is not None:
-            self.game.check_lower(ratio, *self.cycle)
+            owed = self.game.check_lower(ratio, *self.cycle)
+            if owed == 0 and ratio is not None and isinstance(self.game.policy, Table):
+                self.game.check_never_below_opt()  # no cache does, but a table may be no cache
         if self.potentials is None or ratio is None:
             return {}
         positions, edges = self.game.check_upper(ratio, self.potentials, self.cover)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kvtheory import requestable_games
+from kvtheory.model import PrefixTree
+from kvtheory.ratio.instance import Instance
 from kvtheory.testing.instances import all_trees
 from proofs_check import __main__ as checker
 from proofs_check import (
@@ -27,6 +30,7 @@ from proofs_check import (
     marking_phases,
     policy_claims,
     psi_inequality,
+    random_leaf,
     randomised_lower,
     requestable_sandwich,
     rlt_chain,
@@ -36,6 +40,7 @@ from proofs_check import (
     schedules,
     sizes_as_chains,
     star_state_counts,
+    theorem_r,
     width_law,
     work_functions,
 )
@@ -171,6 +176,42 @@ def test_the_potential_needs_all_of_the_width(shift_width):
     assert fails(lru_potential, nodes=4)
 
 
+@pytest.mark.parametrize("by", [-1, 1])
+def test_the_random_leaf_has_no_other_ratio(shift_width, by):
+    """Less is not enough for the drift; more is not forced by the phases."""
+    assert not fails(random_leaf, nodes=4)
+    shift_width(random_leaf, by)
+    assert fails(random_leaf, nodes=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("granular_bound", lambda game: Fraction(1, 100) + requestable_games.granular_bound(game)),
+        ("granular", lambda m, g: Fraction(m + 1)),
+        ("held", lambda game: -1),
+        ("legs", lambda game: (2, 1)),
+        ("kernel", lambda game: Instance.of(PrefixTree.from_parents([0, 0, 0, 0]), 3)),
+        ("harmonic", lambda m: Fraction(m + 1)),
+    ],
+)
+def test_another_theorem_r_is_refuted(monkeypatch, name, wrong):
+    assert not fails(theorem_r, nodes=4, drawn=3)
+    monkeypatch.setattr(theorem_r, name, wrong)
+    assert fails(theorem_r, nodes=4, drawn=3)
+
+
+def test_the_cycle_of_the_hunt_is_the_one_that_is_computed():
+    text = (ROOT / "docs" / "_static" / "requestable" / "rlt_hunt.json").read_text(encoding="utf-8")
+    (row,) = [
+        row
+        for row in json.loads(text)["rows"]
+        if row["tree"] == list(clean_nodes_sum.CHAINS) and row["k"] == 5
+    ]
+    assert row["clean"] == str(clean_nodes_sum.SHARE)
+    assert tuple(row["clean_cycle"]) in clean_nodes_sum.CYCLES
+
+
 def test_a_narrower_tree_breaks_the_requestable_bound(shift_width):
     shift_width(requestable_sandwich, -1)
     assert fails(requestable_sandwich, nodes=4, drawn=2)
@@ -196,6 +237,7 @@ def test_a_smaller_failure_would_be_noticed():
         (greedy_finite_cache, "REQUESTS", (6, 1, 5, 3, 4, 6, 1, 6)),
         (interval_lp_fractional, "COST", (0, 1, 1, 1)),
         (clean_nodes_textbook, "TREES", (((0, 1, 1, 0, 0, 0), 3, Fraction(40, 20)),)),
+        (clean_nodes_sum, "SHARE", Fraction(33, 16)),
         (rlt_values, "STARS", ((4, 3, Fraction(2)),)),
         (star_state_counts, "COUNTS", {2: (16, 17, 10)}),
         (greedy_routing, "FOUND", (((0, 0, 2, 1, 2), 2, (1, 20), (4, 4, 2, 2, 5), 28, 14),)),

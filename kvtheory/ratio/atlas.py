@@ -268,6 +268,8 @@ def _verified(solved: Any, found: dict[str, Any], certify: int) -> tuple[bool | 
 
     if found["ratio"] is None:
         return None, "the bounds do not meet"
+    if found["states"] is None:
+        return None, "the budget cut its states"
     if found["states"] > certify:
         return None, f"more than {certify:,} positions"
     try:

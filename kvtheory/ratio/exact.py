@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, Protocol
 
 from kvtheory.errors import InputError
 from kvtheory.policy import Policy
+from kvtheory.ratio.atlas_theorems import theorem
 from kvtheory.ratio.best import Best, Enclosed, deterministic, randomized
-from kvtheory.ratio.game import play
+from kvtheory.ratio.game import ExactRatio, Game, play
 from kvtheory.ratio.instance import Instance
 from kvtheory.registry import lookup, policies
 from kvtheory.shapes import parse_tree
@@ -75,7 +78,33 @@ def solve_exact(instance: Instance, name: str, budget: int | None) -> Solved:
     known: dict[str, type[Policy]] = policies()
     if name not in known:
         lookup({**known, **BEST}, name, "policy")
+    if proved := theorem(instance, name):
+        return ByTheorem(proved.explored(instance, known[name]), proved.ratio)
     return play(instance, known[name], budget=budget)
+
+
+@dataclass(frozen=True)
+class ByTheorem:
+    """A policy whose game is infinite, and whose ratio a theorem gives.
+
+    Attributes:
+        game: a small part of the game; its certificate proves a lower bound.
+        ratio: by the theorem.
+    """
+
+    game: Game
+    ratio: Fraction
+
+    def result(self) -> ExactRatio:
+        """The theorem's ratio; `prefix` and `cycle` only where a cycle attains it."""
+        found = self.game.result()
+        if found.ratio == self.ratio:
+            return found
+        return replace(found, lower=self.ratio, upper=self.ratio, prefix=None, cycle=None)
+
+    def certificate(self) -> dict[str, Any]:
+        """The proof of what the explored part shows; errors as :func:`kvtheory.certificate.certificate`."""
+        return self.game.certificate()
 
 
 def emitted_policy(solved: Solved) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from kvtheory.errors import PolicyError
 from kvtheory.policy import Policy, Status
 from kvtheory.ratio.automaton import minimised, policy_automaton
 from kvtheory.ratio.belief import belief_graph
@@ -42,7 +43,7 @@ class Game:
         found: the explored pairs.
         alg, opt: cost and increase of every edge, shape (N, R); `alg` in units of 1/scale.
         best: the largest ratio of a cycle, in those units.
-        states: pairs of the concrete tree that were explored, before states were merged.
+        states: pairs of the concrete tree, before states were merged; None where the budget cut them.
         seconds: time it took.
         budget: the budget it was given.
         bound: where a policy that draws reached too many distributions: an upper bound by convexity.
@@ -56,7 +57,7 @@ class Game:
     alg: Any
     opt: Any
     best: CycleRatio
-    states: int
+    states: int | None
     seconds: float
     budget: int | None
     bound: UpperBound | None = None
@@ -67,7 +68,12 @@ class Game:
         return bool((self.found.target >= 0).all())
 
     def _upper(self) -> Fraction | None:
-        bounds = [proved_bound(self.instance, self.policy), self.bound.ratio if self.bound else None]
+        claimed = proved_bound(self.instance, self.policy)
+        if claimed is not None and (self.lower is None or self.lower > claimed):
+            raise PolicyError(
+                f"{self.policy.name} claims a ratio of at most {claimed}, and a cycle costs it more"
+            )
+        bounds = [claimed, self.bound.ratio if self.bound else None]
         return min((bound for bound in bounds if bound is not None), default=None)
 
     @property
@@ -86,7 +92,8 @@ class Game:
         start = time.perf_counter()
         infinite = self.best.ratio is None
         lower = self.lower
-        upper = lower if self.complete else self._upper()
+        claimed = self._upper()
+        upper = lower if self.complete else claimed
         prefix: list[int] = []
         cycle: list[int] = []
         if self.best.cycle:
@@ -119,9 +126,9 @@ class ExactRatio:
         lower: attained by `prefix` and `cycle`.
         upper: proved by potentials; where the graph did not close, by convexity or by a theorem about the
             policy; None if nothing is proved.
-        prefix: requests from the empty cache to the cycle.
+        prefix: requests from the empty cache to the cycle; None, as `cycle`, where a theorem says more.
         cycle: requests that, repeated for ever, force the lower bound; where that is 1, they cost nothing.
-        states: pairs of policy state and work function on the concrete tree.
+        states: pairs of policy state and work function on the concrete tree; None where the budget cut them.
         states_reduced: the same up to symmetry and merged by behaviour.
         transitions: edges between those.
         seconds: time it took.
@@ -132,9 +139,9 @@ class ExactRatio:
     infinite: bool
     lower: Fraction | None
     upper: Fraction | None
-    prefix: list[int]
-    cycle: list[int]
-    states: int
+    prefix: list[int] | None
+    cycle: list[int] | None
+    states: int | None
     states_reduced: int
     transitions: int
     seconds: float
@@ -208,7 +215,7 @@ def play(
         automaton = policy_automaton(instance, policy, budget=budget or STATES, symmetric=symmetric)
         player = minimised(automaton) if merge else automaton
         found = product(automaton, turner, budget or STATES)
-        states = concrete_states(found, automaton, turner)
+        states = concrete_states(found, automaton, turner) if (found.target >= 0).all() else None
         if player is not automaton:
             found = product(player, turner, budget or STATES)
         game = _solve(instance, policy, player, turner, found, states, budget)
@@ -247,7 +254,7 @@ def _solve(
     player: Player,
     turner: Turner,
     found: Product,
-    states: int,
+    states: int | None,
     budget: int | None,
 ) -> Game:
     alg = player.cost[found.player]

@@ -220,7 +220,7 @@ def test_it_imports_the_standard_library_alone():
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0
                 imported.add(node.module)
-        assert len(source.splitlines()) <= 300
+        assert len(source.splitlines()) <= 320
     assert lines <= 900
     own = {name for name in imported if name.startswith("proofs_check.verify_")}
     assert {name.split(".")[0] for name in imported - own} <= sys.stdlib_module_names
