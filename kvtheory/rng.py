@@ -3,7 +3,7 @@ r"""The one random generator of every engine: SplitMix64 [Steele2014]_ with unbi
 The state is one 64-bit word and starts at the seed. A draw below `bound` takes the low bits of successive
 outputs under the smallest mask of ones that covers `bound - 1`, and returns the first value below `bound`:
 every value is equally likely. A draw below 1 still takes one output, so that the stream does not depend on
-the number of candidates. `draw` in `kvtheory/engine/templates/weighted.py` is the same generator in machine
+the number of candidates. `draw` in `kvtheory/engine/draw.py` is the same generator in machine
 words; the tests hold the two to each other bit for bit.
 """
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kvtheory.policy import ORDER, Claim, Policy, State, Trait
+from kvtheory.policies.lru import LeafLRU
 
 
-class RecursiveLRU(Policy):
+class RecursiveLRU(LeafLRU):
     """Least recently used node; while others depend on it, the least recently used of those. [Dallot2024]_
 
     *What is reconstruction.* We had the name, the abstract and the bounds of the paper, not its text. A
@@ -16,20 +16,9 @@ class RecursiveLRU(Policy):
     On trees it is leaf-LRU, victim for victim. Let x be a least recently used node, last used at time t. What
     is cached below x was used no later than x, so at t too: it lies on the one path that was requested then,
     and the descent ends in the deepest cached node of that path, which is the deepest leaf of the oldest use.
-    That order, oldest first and then deepest, is this policy's `rank` and the engine's rule for ties; the
-    ratio is leaf-LRU's.
+    That order, oldest first and then deepest, is leaf-LRU's `rank` and the engine's rule for ties; so is the
+    ratio. Hence the hooks are inherited.
     """
 
     name = "recursive_lru"
     source = "Dallot2024 Sleator1985"
-    columns = {"last_use": ORDER}
-    traits = Trait.RECENCY | Trait.TOUCH
-    claims = (Claim("max(1, W - 1)", lambda w: max(1, w.W - 1), tight=True),)
-
-    @staticmethod
-    def on_access(s: State, v: int, t: int) -> None:
-        s.last_use[v] = t
-
-    @staticmethod
-    def rank(s: State, v: int) -> int:
-        return s.last_use[v]

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kvtheory._numba import njit
+from kvtheory.engine.draw import draw
 from kvtheory.engine.kernel import Replay
-from kvtheory.engine.templates.weighted import draw
 from kvtheory.errors import InputError
 from kvtheory.model import ROOT, IntArray, LongArray, Trace
 from kvtheory.ratio.instance import Instance

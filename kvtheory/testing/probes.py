@@ -7,7 +7,7 @@ from typing import Any
 from kvtheory.policy import INTEGER, ORDER, Column, Policy, Trait
 
 BONUS = 3
-GAMMA = 2  # also a name inside a kernel template
+HAS_HOOKS = 2  # also a name inside a kernel template
 
 
 class AllTied(Policy):
@@ -93,7 +93,7 @@ class RareFirst(Policy):
 
     @staticmethod
     def weight(s: Any, v: int) -> int:
-        return 1 + s.parity[v] + max(0, BONUS * GAMMA - s.count[v])  # type: ignore[no-any-return]
+        return 1 + s.parity[v] + max(0, BONUS * HAS_HOOKS - s.count[v])  # type: ignore[no-any-return]
 
 
 class SoftMarking(Policy):

@@ -208,7 +208,7 @@ def test_hooks_read_integers_alone(policy: type[Policy], message: str) -> None:
 
 
 def test_constants_are_written_out() -> None:
-    """As names they could meet the template's own (GAMMA, COLUMNS, TOUCH)."""
+    """As names they could meet the template's own (HAS_HOOKS, COLUMNS, TOUCH)."""
 
     def rank(s, v):  # type: ignore[no-untyped-def]
         return MARGIN**2 + s.size[v] - MARGIN
