@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,19 +16,35 @@ from gpu_validation.engine import Engine  # noqa: E402
 BLOCK, BLOCKS, LONGEST = 32, 66, 1536
 
 
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """One engine for the session: whole prompts in one step, eight requests at most, KV events on."""
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Engine]]:
+    """Starts an engine; the one before it ends, because vLLM keeps its process groups in globals."""
+    running: list[Engine] = []
+
+    def end() -> None:
+        while running:
+            running.pop().core.shutdown()
+        gc.collect()
+
+    def begin(**options: Any) -> Engine:
+        end()
+        folder = Path(tmp_path_factory.mktemp("model"))
+        running.append(Engine("tiny-shape", block=BLOCK, folder=folder, disable_log_stats=False, **options))
+        return running[0]
+
+    yield begin
+    end()
+
+
+@pytest.fixture(scope="module")
+def engine(start: Callable[..., Engine]) -> Engine:
+    """One engine for a module: whole prompts in one step, eight requests at most, KV events on."""
     from vllm.config import KVEventsConfig
 
-    return Engine(
-        "tiny-shape",
-        block=BLOCK,
+    return start(
         blocks=BLOCKS,
         longest=LONGEST,
-        folder=Path(tmp_path_factory.mktemp("tiny")),
         max_num_batched_tokens=4096,
         max_num_seqs=8,
-        disable_log_stats=False,
         kv_events_config=KVEventsConfig(enable_kv_cache_events=True, publisher="null"),
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from mixed_jobs import mixed
@@ -11,19 +10,16 @@ from mixed_jobs import mixed
 from gpu_validation.engine import Engine
 from kvtheory.errors import InputError
 
-
-def small(folder: Path, **options: object) -> Engine:
-    return Engine(
-        "tiny-shape", block=32, blocks=40, longest=512, folder=folder,
-        max_num_seqs=4, disable_log_stats=False, **options,
-    )  # fmt: skip
+SMALL = {"blocks": 40, "longest": 512, "max_num_seqs": 4}
 
 
-def test_chunked_prefill_and_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunked_prefill_and_the_environment(
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Prompts of up to 450 tokens in chunks of 96, under the policy that the environment asks for."""
     monkeypatch.setenv("KVTHEORY_POLICY", "rlt")
     monkeypatch.setenv("KVTHEORY_SEED", "7")
-    engine = small(tmp_path, max_num_batched_tokens=96, enable_chunked_prefill=True)
+    engine = start(**SMALL, max_num_batched_tokens=96, enable_chunked_prefill=True)
     status = engine.status()
     assert status is not None
     assert (status["policy"], status["seed"], status["capacity"]) == ("rlt", 7, 38)
@@ -37,13 +33,11 @@ def test_chunked_prefill_and_the_environment(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("KVTHEORY_SEED")
     engine.switch(None)
     assert [s.output for s in engine.serve(jobs, together=4)] == [s.output for s in served]
-    del engine
-    gc.collect()
 
 
-def test_prefix_caching_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefix_caching_off(start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KVTHEORY_POLICY", "lru")
-    engine = small(tmp_path, enable_prefix_caching=False)
+    engine = start(**SMALL, enable_prefix_caching=False)
     assert engine.status() is None
     assert type(engine.pool).__name__ == "BlockPool"
     assert sum(s.cached_tokens for s in engine.serve(mixed(9, 10, 32), together=4)) == 0

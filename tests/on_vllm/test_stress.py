@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,21 +13,12 @@ TOGETHER = 80
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def crowded(start: Callable[..., Engine]) -> Engine:
     """Sixty-four requests at once in 200 blocks."""
-    return Engine(
-        "tiny-shape",
-        block=32,
-        blocks=200,
-        longest=320,
-        folder=Path(tmp_path_factory.mktemp("crowded")),
-        max_num_batched_tokens=4096,
-        max_num_seqs=64,
-        disable_log_stats=False,
-    )
+    return start(blocks=200, longest=320, max_num_batched_tokens=4096, max_num_seqs=64)
 
 
-@pytest.mark.parametrize(("name", "requests"), [("rlt", 15_000), ("marking", 5_000)])
+@pytest.mark.parametrize(("name", "requests"), [("rlt", 20_000), ("marking", 5_000)])
 def test_random_aborts(crowded: Engine, name: str, requests: int) -> None:
     engine = crowded
     rng = np.random.default_rng(17)
