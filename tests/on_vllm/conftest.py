@@ -44,7 +44,7 @@ def engine(start: Callable[..., Engine]) -> Engine:
     return start(
         blocks=BLOCKS,
         longest=LONGEST,
-        max_num_batched_tokens=4096,
+        max_num_batched_tokens=8 * LONGEST,
         max_num_seqs=8,
         kv_events_config=KVEventsConfig(enable_kv_cache_events=True, publisher="null"),
     )

@@ -1,14 +1,16 @@
-"""One request at a time, the engine's hits are the simulator's, request for request."""
+"""The engine's hits are the simulator's, request for request: one at a time, and several together."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gpu_validation.engine import Engine, Job
 from gpu_validation.prompts import Prompts, shorten
 from kvtheory.engine.kernel import replay
+from kvtheory.live.together import hits_together
 from kvtheory.model import Trace
 from kvtheory.registry import policies
 from kvtheory.sources import generate
@@ -24,6 +26,13 @@ def hits(engine: Engine, trace: Trace) -> list[int]:
     served = engine.serve(jobs)
     assert all(s.cached_tokens % engine.block == 0 for s in served)
     return [s.cached_tokens // engine.block for s in served]
+
+
+def hits_at_once(engine: Engine, trace: Trace, together: int, outputs: list[int]) -> list[int]:
+    """Blocks that the engine found cached, for each request of a batch that changes from step to step."""
+    prompts = Prompts(engine.block, engine.vocabulary)
+    jobs = [Job(prompts.tokens(trace.tree, v, i), outputs[i]) for i, v in enumerate(trace.requests.tolist())]
+    return [s.cached_tokens // engine.block for s in engine.serve(jobs, together=together)]
 
 
 def simulated(engine: Engine, trace: Trace, name: str, seed: int) -> list[int]:
@@ -77,3 +86,20 @@ def test_a_seed_repeats_and_another_differs(engine: Engine) -> None:
         engine.switch("rlt", seed)
         runs.append(hits(engine, trace))
     assert runs[0] == runs[1] != runs[2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("together", [3, 8])
+def test_several_together(engine: Engine, name: str, together: int) -> None:
+    """Pins, partial blocks, waiting for room and the moment of eviction explain the whole difference."""
+    trace = shorten(generate("gsp:groups=10,prompts=9,block=256,order=random,seed=5"), deepest=40)
+    outputs = np.random.default_rng(together).integers(1, engine.block - 8, len(trace))
+    engine.switch(name, seed=13)
+    found = hits_at_once(engine, trace, together, outputs.tolist())
+    engine.pool.check()
+    alone = simulated(engine, trace, name, seed=13)
+    usable = engine.blocks - 1
+    assert (
+        found == hits_together(trace, policies()[name], usable, together, outputs=outputs, seed=13).tolist()
+    )
+    assert found != alone, "the batch made no difference: the test tests nothing"
