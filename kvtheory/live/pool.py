@@ -112,6 +112,7 @@ class LivePool(BlockPool):
             self.table.clear()
             self._holders.clear()
             self._spares.clear()
+            self.evictions = self.unplanned = 0
         return done
 
     def status(self) -> dict[str, Any]:
@@ -194,7 +195,7 @@ class LivePool(BlockPool):
         self._allocating = True
         chosen = self._take_spares(count - empty)
         for key in self.table.evict(count - empty - len(chosen)):
-            for victim in list(self._holders[key]):
+            for victim in self._holders.pop(key):
                 self._maybe_evict_cached_block(victim)
                 chosen.append(victim)
         self._allocating = False
@@ -227,13 +228,16 @@ class LivePool(BlockPool):
         self._count_spares(key)
 
     def _detach(self, key: bytes, block: Any) -> None:
-        holders = self._holders[key]
-        holders.remove(block)
-        self._spares.pop(block.block_id, None)
-        if not holders:
+        holders = self._holders.get(key)
+        if holders is None:  # a victim: the table chose it
+            return
+        if len(holders) == 1:
             del self._holders[key]
+            self._spares.pop(block.block_id, None)
             self.table.drop(key)
         else:
+            holders.remove(block)
+            self._spares.pop(block.block_id, None)
             if block.ref_cnt:
                 self.table.release(self._slots([key]))
             self._count_spares(key)
@@ -245,7 +249,8 @@ class LivePool(BlockPool):
         """All free copies of a node but one that must stay: none if one is in use."""
         holders = self._holders.get(key, ())
         if len(holders) == 1:
-            self._spares.pop(holders[0].block_id, None)
+            if self._spares:
+                self._spares.pop(holders[0].block_id, None)
             return
         free = [b for b in holders if b.ref_cnt == 0]
         for block in holders:
@@ -261,7 +266,7 @@ class LivePool(BlockPool):
                 self.table.drop(key)
 
     def _slots(self, keys: Sequence[bytes]) -> IntArray:
-        return np.array([self.table.slot(key) for key in keys], np.int32)
+        return self.table.known(keys)
 
 
 class LiveManager(KVCacheManager):

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from kvtheory.engine.codegen import load_kernel
+from kvtheory.engine.live_table import Table
 from kvtheory.model import IntArray
 from kvtheory.policy import Policy, Trait
 
@@ -45,7 +46,7 @@ class NodeTable(Generic[Key]):
         phases, full = Trait.PHASES in self.policy.traits, Trait.FULL in self.policy.traits
         marked = np.zeros(slots, np.int8)
         random = np.full(1, (self.seed if seed is None else seed) % 2**64, np.uint64)
-        self._table = self._kernel.Table(
+        self._table = Table(
             parent=np.zeros(slots, np.int32),
             depth=np.zeros(slots, np.int32),
             resident=np.zeros(slots, np.int8),
@@ -79,14 +80,18 @@ class NodeTable(Generic[Key]):
 
     def slots(self, keys: Sequence[Key], parent: int = 0) -> IntArray:
         """Slots of a path or a stretch of one below slot `parent`, made where there are none; int32."""
-        known, found = self._slot, []
-        for key in keys:
-            slot = known.get(key, 0)
-            if not slot:
-                slot = self._new(key, parent)
-            found.append(slot)
-            parent = slot
+        get = self._slot.get
+        found = [get(key, 0) for key in keys]
+        while 0 in found:  # from there on all are missing, unless the engine has dropped a node in use
+            start = found.index(0)
+            stop = next((i for i in range(start, len(found)) if found[i]), len(found))
+            found[start:stop] = self._new(keys[start:stop], found[start - 1] if start else parent)
         return np.array(found, np.int32)
+
+    def known(self, keys: Sequence[Key]) -> IntArray:
+        """Slots of nodes, 0 where one has none; int32."""
+        get = self._slot.get
+        return np.array([get(key, 0) for key in keys], np.int32)
 
     def slot(self, key: Key) -> int:
         """Slot of a node, 0 if it has none."""
@@ -130,14 +135,17 @@ class NodeTable(Generic[Key]):
             self._let_go(slot)
             self._let_go(parent)
 
-    def _new(self, key: Key, parent: int) -> int:
-        if not self._free:
+    def _new(self, keys: Sequence[Key], parent: int) -> list[int]:
+        """Slots for a stretch of nodes below slot `parent`."""
+        while len(keys) > len(self._free):
             self._grow()
-        slot = self._free.pop()
-        self._slot[key], self._key[slot] = slot, key
-        self._table.parent[slot] = parent
-        self._table.depth[slot] = self._table.depth[parent] + 1
-        return slot
+        fresh = [self._free.pop() for _ in keys]
+        for key, slot in zip(keys, fresh, strict=True):
+            self._slot[key], self._key[slot] = slot, key
+        self._table.parent[fresh] = [parent, *fresh[:-1]]
+        depth = int(self._table.depth[parent]) + 1
+        self._table.depth[fresh] = np.arange(depth, depth + len(fresh))
+        return fresh
 
     def _grow(self) -> None:
         """Twice the slots: paths that were announced and never came in can fill the table."""
@@ -150,7 +158,7 @@ class NodeTable(Generic[Key]):
         }
         self._table = self._table._replace(**wider)
         self._key += [NOBODY] * old
-        self._free = list(range(2 * old - 1, old - 1, -1))
+        self._free = [*range(2 * old - 1, old - 1, -1), *self._free]
         self._dead, self._victims = np.zeros(2 * old, np.int32), np.zeros(2 * old, np.int32)
 
     def _bury(self, deaths: int) -> None:
