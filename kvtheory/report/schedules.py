@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kvtheory.model import Trace
+from kvtheory.model import PrefixTree, Trace
 from kvtheory.offline.result import Number
 from kvtheory.offline.witness import replay_schedule
 
@@ -73,11 +73,11 @@ def draw_schedules(
     return figure
 
 
-def _rows(trace: Trace) -> list[int]:
+def rows_of(tree: PrefixTree) -> list[int]:
     """Nodes in depth-first order."""
     children: dict[int, list[int]] = {}
-    for v in range(trace.tree.n, 0, -1):
-        children.setdefault(int(trace.tree.parent[v]), []).append(v)
+    for v in range(tree.n, 0, -1):
+        children.setdefault(int(tree.parent[v]), []).append(v)
     order, stack = [], list(children.get(0, []))
     while stack:
         v = stack.pop()
@@ -89,7 +89,7 @@ def _rows(trace: Trace) -> list[int]:
 def _grid(axes: Axes, trace: Trace, victims: Sequence[Sequence[int]], costs: Sequence[str]) -> None:
     from matplotlib.patches import Rectangle
 
-    rows = _rows(trace)
+    rows = rows_of(trace.tree)
     cached: set[int] = set()
     for t, v in enumerate(trace.requests.tolist()):
         path = set(trace.tree.path(v))
