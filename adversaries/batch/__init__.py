@@ -1,0 +1,1 @@
+"""Tens of thousands of (sequence, seed) pairs replayed at once, in torch, on a CPU or a CUDA device."""
