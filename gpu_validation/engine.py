@@ -1,18 +1,21 @@
-"""One vLLM engine in this process, fed request by request, so that a run repeats."""
+"""vLLM with a fixed KV cache and any policy; `Engine` has its core in this process, so that a run repeats."""
 
 from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from gpu_validation.shapes import model_folder
 
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # CUDA has been looked at before there is an engine
     "VLLM_USE_FLASHINFER_SAMPLER": "0",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -49,8 +52,15 @@ class Job:
     arrival: float = 0.0
 
 
-class Engine:
-    """vLLM with a fixed number of KV-cache blocks.
+def sampling(job: Job) -> Any:
+    """Greedy, exactly `job.output` tokens."""
+    from vllm import SamplingParams
+
+    return SamplingParams(max_tokens=job.output, temperature=0, detokenize=False, ignore_eos=True)
+
+
+class AnyEngine(ABC):
+    """vLLM with a fixed number of KV-cache blocks; a context that ends with the engine.
 
     Args:
         model: a name of `SHAPES` or a folder.
@@ -61,6 +71,8 @@ class Engine:
         options: more arguments of `vllm.LLM`.
     """
 
+    llm: Any
+
     def __init__(
         self, model: str, *, block: int, blocks: int, longest: int, folder: Path, **options: Any
     ) -> None:
@@ -69,10 +81,9 @@ class Engine:
         from kvtheory.live import plugin
 
         plugin.register()
-        from vllm import LLM
-
         path, random_weights, self.vocabulary = model_folder(model, longest, folder)
         self.block, self.blocks = block, blocks
+        self._served = 0
         chosen: dict[str, Any] = {
             "skip_tokenizer_init": True,
             "block_size": block,
@@ -80,12 +91,40 @@ class Engine:
             "max_model_len": longest,
             "enforce_eager": True,
             "enable_prefix_caching": True,
+            "disable_log_stats": True,
             "seed": 0,
             **options,
         }
-        self.llm = LLM(path, load_format="dummy" if random_weights else "auto", **chosen)
-        self.core = self.llm.llm_engine.engine_core
-        self._served = 0
+        self._start(model=path, load_format="dummy" if random_weights else "auto", **chosen)
+
+    @abstractmethod
+    def _start(self, **arguments: Any) -> None:
+        """Start the engine as `self.llm`."""
+
+    @property
+    @abstractmethod
+    def core(self) -> Any:
+        """What the plugin is asked through."""
+
+    @abstractmethod
+    def serve(self, jobs: Sequence[Job], *, together: int = 1) -> list[Served]:
+        """Serve jobs in order, at most `together` at a time; arrivals are ignored."""
+
+    @abstractmethod
+    def serve_timed(self, jobs: Sequence[Job]) -> list[Served]:
+        """Serve jobs as they arrive; TTFT counts from the planned arrival."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop the engine."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def capacity(self) -> int:
@@ -93,11 +132,16 @@ class Engine:
         return self.blocks - 2
 
     def switch(self, policy: str | None, seed: int = 0) -> dict[str, Any] | None:
-        """Empty the cache and let `policy` evict; None for stock vLLM."""
+        """Empty the cache and let `policy` evict; None for stock vLLM.
+
+        Raises:
+            InputError: if the plugin is not in the engine.
+            RuntimeError: if the engine does not run what was asked for.
+        """
         from kvtheory.live.plugin import ask
 
         found: dict[str, Any] | None = ask(self.core, "switch", policy, seed)
-        if policy and (found is None or found["policy"] != policy):
+        if (found["policy"] if found else None) != policy:
             raise RuntimeError(f"the engine does not run {policy}: {found}")
         return found
 
@@ -108,6 +152,29 @@ class Engine:
         found: dict[str, Any] | None = ask(self.core, "status")
         return found
 
+    def _name(self, number: int) -> str:
+        """A name that no request of this engine has had."""
+        self._served += 1
+        return f"{number}.{self._served}"
+
+
+class Engine(AnyEngine):
+    """`vllm.LLM` in this process, stepped by hand."""
+
+    def _start(self, **arguments: Any) -> None:
+        from vllm import LLM
+
+        self.llm = LLM(**arguments)
+
+    @property
+    def core(self) -> Any:
+        """Client of the engine core."""
+        return self.llm.llm_engine.engine_core
+
+    def close(self) -> None:
+        """Let vLLM stop when nobody holds it."""
+        self.__dict__.pop("llm", None)
+
     @property
     def pool(self) -> Any:
         """The block pool, for checks."""
@@ -115,12 +182,8 @@ class Engine:
 
     def add(self, number: int, job: Job) -> str:
         """Hand one request over; its name in the engine."""
-        from vllm import SamplingParams
-
-        self._served += 1
-        name = f"{number}.{self._served}"
-        sampling = SamplingParams(max_tokens=job.output, temperature=0, detokenize=False, ignore_eos=True)
-        self.llm.llm_engine.add_request(name, {"prompt_token_ids": list(job.prompt)}, sampling)
+        name = self._name(number)
+        self.llm.llm_engine.add_request(name, {"prompt_token_ids": list(job.prompt)}, sampling(job))
         return name
 
     def abort(self, names: Sequence[str]) -> None:
@@ -128,7 +191,6 @@ class Engine:
         self.llm.llm_engine.abort_request(list(names))
 
     def serve(self, jobs: Sequence[Job], *, together: int = 1) -> list[Served]:
-        """Serve jobs in order, at most `together` at a time; arrivals are ignored."""
         run = _Run(self, jobs)
         while not run.done:
             while len(run.waiting) < together and run.next < len(jobs):
@@ -137,7 +199,6 @@ class Engine:
         return run.results()
 
     def serve_timed(self, jobs: Sequence[Job]) -> list[Served]:
-        """Serve jobs as they arrive."""
         run, start = _Run(self, jobs), time.perf_counter()
         while not run.done:
             while run.next < len(jobs) and start + jobs[run.next].arrival <= time.perf_counter():

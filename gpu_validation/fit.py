@@ -39,7 +39,7 @@ class TTFTModel:
 
 
 def fit(hit: FloatArray, miss: FloatArray, ttft: FloatArray) -> TTFTModel:
-    """Least squares with coefficients that are not negative, relative errors counted.
+    """The least squares of relative errors with coefficients that are not negative.
 
     Args:
         hit: cached tokens, shape (N,).
@@ -47,21 +47,19 @@ def fit(hit: FloatArray, miss: FloatArray, ttft: FloatArray) -> TTFTModel:
         ttft: seconds, shape (N,), of requests served one at a time.
 
     Raises:
-        InputError: with fewer rows than coefficients.
+        InputError: with fewer rows than coefficients, or where the least squares do not converge.
     """
+    from scipy.optimize import nnls
+
     if len(ttft) < 4:
         raise InputError(f"{len(ttft)} rows are too few for a fit of 4 coefficients")
     features = _features(hit, miss) / ttft[:, None]
     scale = np.maximum(np.abs(features).max(axis=0), 1e-30)
-    chosen = list(range(features.shape[1]))
-    while True:  # drop what comes out negative, the most negative first
-        found = np.linalg.lstsq(features[:, chosen] / scale[chosen], np.ones(len(ttft)), rcond=None)[0]
-        if found.min() >= 0 or len(chosen) == 1:
-            break
-        del chosen[int(found.argmin())]
-    full = np.zeros(features.shape[1])
-    full[chosen] = np.maximum(found, 0) / scale[chosen]
-    return TTFTModel(*(float(x) for x in full))
+    try:
+        found, _ = nnls(features / scale, np.ones(len(ttft)))
+    except RuntimeError as error:
+        raise InputError(f"no cost model fits the {len(ttft)} rows: {error}") from error
+    return TTFTModel(*(float(x) for x in found / scale))
 
 
 def _features(hit: FloatArray, miss: FloatArray) -> FloatArray:

@@ -13,6 +13,26 @@ from kvtheory.atomic import atomic_write
 Cells = dict[tuple[str, str, str], Cell]
 
 
+STYLE: dict[Any, Any] = {"svg.hashsalt": "kvtheory", "font.size": 8, "text.parse_math": False}
+"""The same bytes for the same run; a dollar in a file's name is a dollar."""
+
+
+def draw(found: dict[str, Any], table: Cells, folder: Path) -> list[Path]:
+    """Write every picture into `folder`; the files."""
+    from matplotlib import rc_context
+
+    written = []
+    with rc_context(STYLE):
+        for name, picture in (
+            ("ttft", ttft_curves),
+            ("hits", hit_rates),
+            ("predicted", predicted_against_measured),
+        ):
+            written.append(folder / f"{name}.svg")
+            picture(found, table, written[-1])
+    return written
+
+
 def ttft_curves(found: dict[str, Any], table: Cells, path: Path) -> None:
     """Share of requests with at most that TTFT, one panel a workload; the timed mode where there is one."""
     mode = "timed" if any(key[1] == "timed" for key in table) else "offline"
@@ -73,14 +93,12 @@ def _panels(found: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _figure(count: int) -> tuple[Any, Any]:
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({"svg.hashsalt": "kvtheory", "font.size": 8}):
-        columns = min(2, count)
-        rows = -(-count // columns)
-        figure = Figure(figsize=(4.6 * columns, 3.2 * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    columns = min(2, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[count:]:
         axis.remove()
     return figure, axes[:count]

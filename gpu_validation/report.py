@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,17 @@ from gpu_validation.fit import TTFTModel, fit
 from gpu_validation.results import Cell, cells
 from kvtheory.atomic import atomic_write
 
-CLAIMS = (
-    ("rlt", "lru", "RLT against LRU"),
-    ("arc", "lru", "ARC against LRU"),
-    ("random", "lru", "random leaf against LRU"),
-)
+BASE = "lru"
 Cells = dict[tuple[str, str, str], Cell]
 
 
 def write_report(found: dict[str, Any], folder: Path) -> list[Path]:
     """Write `report.rst` and its plots into `folder`; the files."""
+    from gpu_validation.plots import draw
+
     folder.mkdir(parents=True, exist_ok=True)
     table = cells(found)
-    plots = _plots(found, table, folder)
+    plots = draw(found, table, folder)
     text = "\n".join(_page(found, table, [plot.name for plot in plots]))
     page = folder / "report.rst"
     with atomic_write(page, "w") as stream:
@@ -35,11 +34,16 @@ def write_report(found: dict[str, Any], folder: Path) -> list[Path]:
 
 def _page(found: dict[str, Any], table: Cells, plots: list[str]) -> Iterator[str]:
     device, versions, plan = found["device"], found["versions"], found["plan"]
-    title = f"{plan['model']} on {device['name']} ({device['kind']})"
+    title = f"{_plain(plan['model'])} on {_plain(device['name'])} ({device['kind']})"
     yield from (title, "=" * len(title), "")
     yield (
         f"vLLM {versions['vllm']}, torch {versions['torch']}, numba {versions['numba']}, "
         f"Python {versions['python']}."
+    )
+    yield (
+        "Served by ``AsyncLLM``, its core in a process of its own; TTFT to the first streamed token."
+        if found["engine"] == "AsyncLLM"
+        else "Served by ``LLM``, its core in the measuring process; TTFT to the end of a step."
     )
     if device["kind"] != "CUDA":
         yield "**This is a CPU run**: its times say nothing of a GPU."
@@ -64,7 +68,7 @@ def _results(table: Cells) -> Iterator[str]:
         rates = cell.hit_rates
         spread = f" ({rates.min():.1%} to {rates.max():.1%})" if rates.min() < rates.max() else ""
         yield from _row(
-            f"``{workload}``", mode, policy, f"{rates.mean():.1%}{spread}",
+            f"``{workload}``", mode, _plain(policy), f"{rates.mean():.1%}{spread}",
             f"{cell.ttft.mean() * 1e3:.1f}", f"{p50:.1f}", f"{p95:.1f}",
         )  # fmt: skip
     yield ""
@@ -87,12 +91,19 @@ def _same(table: Cells) -> Iterator[str]:
         difference = (cell.cached.sum() - cell.simulated.sum()) / cell.prompt.sum()
         equal, total = cell.same
         yield from _row(
-            f"``{workload}``", policy, f"{100 * difference:+.2f} points", f"{total - equal:,} of {total:,}"
+            f"``{workload}``",
+            _plain(policy),
+            f"{100 * difference:+.2f} points",
+            f"{total - equal:,} of {total:,}",
         )
     yield ""
 
 
 def _verdicts(table: Cells) -> Iterator[str]:
+    """Every policy against leaf-LRU; no table where nothing can be compared."""
+    names = list(dict.fromkeys(policy for _, _, policy in table))
+    if BASE not in names or len(names) < 2:
+        return
     yield from _heading("Verdicts")
     yield "Difference of means with its 95 % bootstrap interval over requests and rounds; undecided where 0"
     yield "lies inside."
@@ -100,16 +111,16 @@ def _verdicts(table: Cells) -> Iterator[str]:
     yield from _table_head(
         "claim", "workload", "mode", "hit rate, points", "verdict", "mean TTFT, ms", "verdict"
     )
-    for new, old, words in CLAIMS:
-        for workload, mode, policy in table:
-            if policy != new or (workload, mode, old) not in table:
-                continue
-            hit, ttft = compare(table[workload, mode, new], table[workload, mode, old])
-            yield from _row(
-                words, f"``{workload}``", mode,
-                _signed(hit, 100), hit.verdict(larger_is_better=True),
-                _signed(ttft, 1e3), ttft.verdict(larger_is_better=False),
-            )  # fmt: skip
+    for (workload, mode, policy), cell in sorted(table.items(), key=lambda item: names.index(item[0][2])):
+        base = table.get((workload, mode, BASE))
+        if policy == BASE or base is None:
+            continue
+        hit, ttft = compare(cell, base)
+        yield from _row(
+            f"{_plain(policy)} against {BASE}", f"``{workload}``", mode,
+            _signed(hit, 100), hit.verdict(larger_is_better=True),
+            _signed(ttft, 1e3), ttft.verdict(larger_is_better=False),
+        )  # fmt: skip
     yield ""
 
 
@@ -137,7 +148,7 @@ def _prediction(table: Cells) -> Iterator[str]:
             if other != workload:
                 measured, predicted = cell.ttft.mean(), predict(model, cell)
                 yield from _row(
-                    f"``{workload}``", f"``{other}``", policy,
+                    f"``{workload}``", f"``{other}``", _plain(policy),
                     f"{measured * 1e3:.1f}", f"{predicted * 1e3:.1f}", f"{predicted / measured - 1:+.1%}",
                 )  # fmt: skip
     yield ""
@@ -158,15 +169,9 @@ def predict(model: TTFTModel, cell: Cell) -> float:
     return float(model.predict(hit, cell.prompt.ravel() - hit).mean())
 
 
-def _plots(found: dict[str, Any], table: Cells, folder: Path) -> list[Path]:
-    from gpu_validation.plots import hit_rates, predicted_against_measured, ttft_curves
-
-    written = []
-    for name, draw in (("ttft", ttft_curves), ("hits", hit_rates), ("predicted", predicted_against_measured)):
-        path = folder / f"{name}.svg"
-        draw(found, table, path)
-        written.append(path)
-    return written
+def _plain(text: str) -> str:
+    """Text that means nothing to reStructuredText."""
+    return re.sub(r"([\\*_`|])", r"\\\1", text)
 
 
 def _signed(interval: Interval, unit: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpu_validation.study import SCHEMA
+from gpu_validation.schema import require_run
 from kvtheory.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
@@ -43,17 +43,13 @@ def read(path: Path) -> dict[str, Any]:
     """A run's JSON.
 
     Raises:
-        InputError: if it is none.
+        InputError: if it is none; names the field.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot be read: {error}", file=str(path)) from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise InputError(f"is not {SCHEMA}", file=str(path), field="schema")
-    for field in ("plan", "runs", "workloads", "device", "versions", "capacity", "title"):
-        if field not in found:
-            raise InputError("is missing", file=str(path), field=field)
+    require_run(found, str(path))
     return found
 
 

@@ -51,6 +51,7 @@ class Shape:
 
 SHAPES = {
     "tiny-shape": Shape(64, 128, 1, 2, 1, 32, 512, "float32"),
+    "mini-shape": Shape(256, 768, 4, 4, 2, 64, 2048, "float32"),
     "small-shape": Shape(512, 1536, 8, 8, 4, 64, 4096, "float32"),
     "llama-8b-shape": Shape(4096, 14336, 32, 32, 8, 128, 128256, "bfloat16"),
 }

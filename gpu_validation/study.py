@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from gpu_validation.engine import Engine, Job, Served
+from gpu_validation.async_engine import AsyncEngine
+from gpu_validation.engine import AnyEngine, Engine, Job, Served
 from gpu_validation.prompts import Prompts, shorten
+from gpu_validation.schema import SCHEMA, STOCK
 from kvtheory.engine.kernel import replay
 from kvtheory.errors import InputError
 from kvtheory.model import Trace
 from kvtheory.registry import lookup, policies
 from kvtheory.sources import open_source
 
-SCHEMA = "kvtheory-gpu-validation/1"
-STOCK = "stock"
-"""vLLM with nothing of ours, under its own eviction order."""
+ENGINES: dict[str, type[AnyEngine]] = {"in-process": Engine, "async": AsyncEngine}
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Plan:
         load: of the timed mode, arrivals times mean service time of the first policy; None for no timed mode.
         output: tokens generated.
         seed: of the arrivals.
+        engine: one of `ENGINES`.
     """
 
     model: str
@@ -57,12 +58,18 @@ class Plan:
     load: float | None = 0.7
     output: int = 1
     seed: int = 0
+    engine: str = "in-process"
 
     def check(self) -> None:
         """Raise InputError if it cannot be carried out."""
         for name in self.names:
             if name != STOCK:
                 lookup(policies(), name, "policy")
+        for field, given in (("policies", self.names), ("workload", self.workloads)):
+            if twice := [name for name in given if given.count(name) > 1]:
+                raise InputError(f"'{twice[0]}' is named twice", field=field)
+        if self.engine not in ENGINES:
+            raise InputError(f"'{self.engine}' is not one of {', '.join(ENGINES)}", field="engine")
         if self.repeats < 1 or self.requests < 2 or self.together < 1 or self.output < 1:
             raise InputError("repeats, requests, together and output must be positive", field="plan")
         if not 0 <= self.warmup < 1:
@@ -76,15 +83,32 @@ def carry_out(plan: Plan, folder: Path, say: Callable[[str], None], **options: A
     plan.check()
     traces = {spec: _trace(spec, plan) for spec in plan.workloads}
     say(f"loading {plan.model}")
-    engine = Engine(
+    with ENGINES[plan.engine](
         plan.model, block=plan.block, blocks=plan.blocks, longest=plan.longest, folder=folder, **options
-    )
-    runs: list[dict[str, Any]] = []
+    ) as engine:
+        runs = list(_runs(plan, engine, traces, say))
+        return {
+            "schema": SCHEMA,
+            "title": f"{plan.model} on {device()['kind']}",
+            "versions": versions(),
+            "device": device(),
+            "engine": type(engine.llm).__name__,
+            "plan": asdict(plan),
+            "command": sys.argv,
+            "capacity": engine.capacity,
+            "workloads": {spec: _facts(trace) for spec, trace in traces.items()},
+            "runs": runs,
+        }
+
+
+def _runs(
+    plan: Plan, engine: AnyEngine, traces: dict[str, Trace], say: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    """Every run, as `run` writes it."""
     for spec, trace in traces.items():
         jobs = _jobs(plan, engine, trace)
         _heat(engine, plan, jobs)
-        service = _mean_service(engine, plan, jobs)
-        timed = _timed(jobs, service, plan) if plan.load else None
+        timed = _timed(jobs, _mean_service(engine, plan, jobs), plan) if plan.load else None
         for repeat, name in _order(plan):
             for mode in ("offline", "timed") if timed else ("offline",):
                 say(f"{spec}, {mode}, round {repeat + 1}, {name}")
@@ -94,29 +118,16 @@ def carry_out(plan: Plan, folder: Path, say: Callable[[str], None], **options: A
                     served = engine.serve(jobs, together=plan.together)
                 else:
                     served = engine.serve_timed(timed)
-                runs.append(
-                    {
-                        "workload": spec,
-                        "mode": mode,
-                        "policy": name,
-                        "repeat": repeat,
-                        "seconds": time.perf_counter() - start,
-                        "status": engine.status(),
-                        "requests": [_row(s) for s in served],
-                        "simulated_hits": _simulated(engine, trace, name, repeat),
-                    }
-                )
-    return {
-        "schema": SCHEMA,
-        "title": f"{plan.model} on {device()['kind']}",
-        "versions": versions(),
-        "device": device(),
-        "plan": asdict(plan),
-        "command": sys.argv,
-        "capacity": engine.capacity,
-        "workloads": {spec: _facts(trace) for spec, trace in traces.items()},
-        "runs": runs,
-    }
+                yield {
+                    "workload": spec,
+                    "mode": mode,
+                    "policy": name,
+                    "repeat": repeat,
+                    "seconds": time.perf_counter() - start,
+                    "status": engine.status(),
+                    "requests": [_row(s) for s in served],
+                    "simulated_hits": _simulated(engine, trace, name, repeat),
+                }
 
 
 def _trace(spec: str, plan: Plan) -> Trace:
@@ -124,19 +135,19 @@ def _trace(spec: str, plan: Plan) -> Trace:
     return shorten(open_source(spec), requests=plan.requests, deepest=deepest)
 
 
-def _jobs(plan: Plan, engine: Engine, trace: Trace) -> list[Job]:
+def _jobs(plan: Plan, engine: AnyEngine, trace: Trace) -> list[Job]:
     prompts = Prompts(engine.block, engine.vocabulary)
     return [Job(prompts.tokens(trace.tree, v, i), plan.output) for i, v in enumerate(trace.requests.tolist())]
 
 
-def _heat(engine: Engine, plan: Plan, jobs: list[Job]) -> None:
+def _heat(engine: AnyEngine, plan: Plan, jobs: list[Job]) -> None:
     """Serve a few requests under every policy: nothing is compiled for the first time in a measured run."""
     for name in plan.names:
         engine.switch(None if name == STOCK else name)
         engine.serve(jobs[:30])
 
 
-def _mean_service(engine: Engine, plan: Plan, jobs: list[Job]) -> float:
+def _mean_service(engine: AnyEngine, plan: Plan, jobs: list[Job]) -> float:
     name = plan.names[0]
     engine.switch(None if name == STOCK else name)
     return float(np.mean([s.ttft for s in engine.serve(jobs)]))
@@ -161,7 +172,7 @@ def _row(served: Served) -> list[float]:
     return [served.prompt_tokens, served.cached_tokens, round(served.ttft, 7)]
 
 
-def _simulated(engine: Engine, trace: Trace, name: str, seed: int) -> list[int]:
+def _simulated(engine: AnyEngine, trace: Trace, name: str, seed: int) -> list[int]:
     """Cached tokens that the simulator predicts for one request at a time."""
     policy = policies()["lru" if name == STOCK else name]
     hit = replay(trace, engine.capacity, policy, seed).hit

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpu_validation.study import SCHEMA
+from gpu_validation.schema import SCHEMA
 
 FIXED, CACHED, COMPUTED = 0.004, 2e-6, 1e-4
 BLOCK, REQUESTS, ROUNDS = 32, 50, 3
@@ -45,7 +45,7 @@ def synthetic(*, seed: int = 1, noise: float = 0.0, shares: dict[str, float] = S
                             "policy": policy,
                             "repeat": repeat,
                             "seconds": float(waited.sum()),
-                            "status": None,
+                            "status": None if policy == "stock" else {"policy": policy, "seed": repeat},
                             "requests": rows,
                             "simulated_hits": simulated,
                         }
@@ -62,6 +62,7 @@ def synthetic(*, seed: int = 1, noise: float = 0.0, shares: dict[str, float] = S
             "numba": "0.65",
             "vllm": "0",
         },
+        "engine": "LLM",
         "device": {"kind": "CPU", "name": "none", "cores": 1},
         "plan": {
             "model": "tiny-shape",
@@ -69,8 +70,15 @@ def synthetic(*, seed: int = 1, noise: float = 0.0, shares: dict[str, float] = S
             "names": list(shares),
             "block": BLOCK,
             "blocks": 66,
+            "longest": 2048,
             "repeats": ROUNDS,
             "warmup": 0.2,
+            "requests": REQUESTS,
+            "together": 1,
+            "load": 0.7,
+            "output": 1,
+            "seed": 0,
+            "engine": "in-process",
         },
         "command": [],
         "capacity": 64,

