@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-vllm lint docs bench figures atlas clean
+.PHONY: env demo test test-vllm lint docs bench figures atlas learned clean
 
 env: $(VENV)/.installed
 
@@ -23,7 +23,8 @@ demo: env
 test: env
 	$(BIN)/python -m pytest
 
-# The engine's own environment: vLLM's CPU build, and of ours only what a GPU machine has.
+# The engine's own environment: vLLM's CPU build, and of ours little more than a GPU machine has. It has torch, so
+# that what needs torch is tested there, too.
 VLLM := .venv-vllm
 WANTED := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["test-vllm"])
 
@@ -36,6 +37,7 @@ $(VLLM)/.installed: pyproject.toml
 
 test-vllm: $(VLLM)/.installed
 	$(VLLM)/bin/python -m pytest tests/on_vllm -o filterwarnings=
+	$(VLLM)/bin/python -m pytest tests/adversaries/test_batch.py tests/adversaries/test_learned.py -o filterwarnings=
 	$(VLLM)/bin/python tests/on_vllm/stock_tests.py
 
 lint: env
@@ -52,6 +54,7 @@ bench: env
 	$(BIN)/python tests/benchmarks/bench_replay.py
 	$(BIN)/python tests/benchmarks/bench_cold.py
 	$(BIN)/python tests/benchmarks/bench_memory.py
+	$(BIN)/python tests/benchmarks/bench_workloads.py
 
 # Remakes the committed figures of README and docs; needs the Mooncake trace, see docs/howto.
 TRACE ?= ../shared/traces/mooncake_conversation.jsonl
@@ -73,6 +76,21 @@ atlas: env
 	cd $(ATLAS)/6 && cp atlas.jsonl atlas.csv atlas.svg $(CURDIR)/docs/_static/atlas/
 	cd $(ATLAS)/7 && for f in jsonl csv; do cp atlas.$$f $(CURDIR)/docs/_static/atlas/deterministic7.$$f; done
 	cd docs/_static/atlas && sha256sum atlas.* deterministic7.* > SHA256SUMS
+
+# Remakes the committed curves of learned and random search (docs/theory/learned.rst); half an hour.
+LEARNED := build/learned
+learned: env
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),torch]'
+	mkdir -p $(LEARNED) docs/_static/learned
+	$(BIN)/python -m adversaries.learned.curves $(LEARNED)
+	cp $(LEARNED)/curves.jsonl docs/_static/learned/ && cd docs/_static/learned && sha256sum curves.jsonl > SHA256SUMS
+
+# Remakes the committed table of docs/theory/search.rst: the search against the exact ratio of every row of the atlas.
+search-table: env
+	mkdir -p docs/_static/search
+	$(BIN)/python -m adversaries.search.table --output build/search
+	cp build/search/search.jsonl docs/_static/search/
+	cd docs/_static/search && sha256sum search.jsonl > SHA256SUMS
 
 clean:
 	rm -rf $(VENV) docs/_build docs/generated demo.svg demo.html build *.egg-info

@@ -172,8 +172,10 @@ class Engine(AnyEngine):
         return self.llm.llm_engine.engine_core
 
     def close(self) -> None:
-        """Let vLLM stop when nobody holds it."""
-        self.__dict__.pop("llm", None)
+        """Stop vLLM now: it keeps process groups in globals, and another engine would lose its own later."""
+        if "llm" in self.__dict__:
+            self.core.shutdown()
+            del self.llm
 
     @property
     def pool(self) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import proofs_check
-from kvtheory.atomic import atomic_write
+from kvtheory.atomic import atomic_write, require_writable
 from kvtheory.errors import KVTheoryError
 from proofs_check.theorem import Effort, Row, Theorem
 
@@ -79,6 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.theorem:
         if name not in known:
             print(f"proofs_check: no theorem is named '{name}'; known: {', '.join(known)}", file=sys.stderr)
+            return 2
+    if options.json not in (None, "-"):
+        try:
+            require_writable(Path(options.json))
+        except KVTheoryError as error:
+            print(f"proofs_check: {error}", file=sys.stderr)
             return 2
     chosen = Effort.DEEP if options.deep else Effort.QUICK if options.quick else Effort.STANDARD
     results, failed = {}, 0

@@ -23,7 +23,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., En
 
     def end() -> None:
         while running:
-            running.pop().core.shutdown()
+            running.pop().close()
         gc.collect()
 
     def begin(**options: Any) -> Engine:
