@@ -21,7 +21,7 @@ demo: env
 	@echo "The curves are in demo.svg; the whole result is one page, demo.html."
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 # The engine's own environment: vLLM's CPU build, and of ours little more than a GPU machine has. It has torch, so
 # that what needs torch is tested there, too.
