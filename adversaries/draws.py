@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 LARGEST_EXPONENT = 10.0
 LARGEST_SPREAD = 4.0
+LISTABLE = 100_000_000
 _ROWS = 1 << 16
 
 
@@ -35,6 +37,12 @@ def require_whole(minimum: int, **values: int) -> None:
     for name, value in values.items():
         if not minimum <= value < LARGEST_TREE:
             raise InputError(f"{value} is less than {minimum}, or too large", field=name)
+
+
+def require_listable(**counts: int) -> None:
+    """Raise InputError, naming the factors, if their product is more requests than a list holds."""
+    if math.prod(counts.values()) > LISTABLE:
+        raise InputError(f"more than {LISTABLE} requests", field=" x ".join(counts))
 
 
 def lengths(rng: np.random.Generator, mean: float, spread: float, size: int) -> Ints:

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from adversaries.chains import ChainTree, require_positive
+from adversaries.draws import require_listable, require_whole
 from adversaries.forces import Forced, Forces
 from adversaries.widest import MARKING
 from kvtheory.errors import InputError
@@ -52,6 +53,8 @@ def phases(
     tree = ChainTree()
     hub = tree.add(0, [prefix])[0]
     documents = tree.add(hub, np.ones(stale + 2 * clean + spare))
+    require_whole(0, seed=seed)
+    require_listable(count=count, documents=clean + stale)
     rng = np.random.default_rng(seed)
     inside = np.arange(documents.size) < clean + stale
     asked = [rng.permutation(np.flatnonzero(inside))]

@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from adversaries.chains import require_positive
+from adversaries.draws import require_listable
 from adversaries.forces import Forced, Forces
 from adversaries.widest_set import widest_leaves
 from kvtheory.model import Trace
@@ -35,6 +36,7 @@ def random_trap(*, tree: str = "star:9", k: int = 8, rounds: int = 24, phases: i
     require_positive(rounds=rounds, phases=phases)
     prefixes = parse_tree(tree)
     leaves = widest_leaves(prefixes, k)
+    require_listable(rounds=rounds, phases=phases, leaves=len(leaves))
     asked = list(leaves)
     for phase in range(phases):
         target = leaves[phase % len(leaves)]

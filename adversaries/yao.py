@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from adversaries.chains import require_positive
+from adversaries.draws import require_whole
 from adversaries.forces import EVERY, Forced, Forces
 from adversaries.widest_set import closed_set, widest_leaves
 from kvtheory.errors import InputError
@@ -38,6 +39,7 @@ def yao(*, k: int = 8, tree: str = STAR, requests: int = 10_000, seed: int = 0) 
     written = shape(k, tree)
     prefixes = parse_tree(written)
     leaves = np.array(widest_leaves(prefixes, k), dtype=np.int32)
+    require_whole(0, seed=seed)
     chosen = np.random.default_rng(seed).choice(leaves, requests)
     return Trace(prefixes, chosen, source=f"yao:{k=},tree={written},{requests=},{seed=}")
 

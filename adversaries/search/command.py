@@ -37,10 +37,12 @@ def search(
     chosen = lookup(policies(), policy, "policy")
     budget = EVALUATIONS if evaluations is None else evaluations
     nodes = _any(tree.removeprefix(ANY)) if tree.startswith(ANY) else None
-    if nodes and requestable not in (None, "all"):
+    if nodes is not None and requestable not in (None, "all"):
         raise InputError("names nodes of one tree, and --tree stands for many", field="requestable")
-    instance = None if nodes else parse_instance(tree, capacity, requestable)
+    instance = None if nodes is not None else parse_instance(tree, capacity, requestable)
     _check_outputs(None, output, json_file)
+    if str(output) == json_file == "-":
+        raise InputError("standard output is taken by --json", field="output")
     with Spinner() as say:
         say("searching")
         if instance is None:
@@ -53,12 +55,11 @@ def search(
         found.write(output)
     if json_file:
         _write_json(found.to_json(), json_file)
-    if json_file != "-":
+    if json_file != "-" and str(output) != "-":
         _print_pairs(found.to_json())
 
 
 def _any(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"'{text}' is not a number of nodes", field="tree") from None
+    if not text.isdecimal() or not 1 <= int(text) <= 10:
+        raise InputError(f"'{text}' is not a number of nodes from 1 to 10", field="tree")
+    return int(text)

@@ -92,6 +92,10 @@ class Found:
         write_trace(stand.trace(_numbers(self.instance, self.requests)), file, "mooncake")
 
 
+LONGEST = 10_000_000
+"""Requests of a file: more are a workload's business."""
+
+
 def search(
     instance: Instance,
     policy: type[Policy],
@@ -121,6 +125,10 @@ def search(
     for name, value in (("length", length), ("evaluations", evaluations)):
         if value < 1:
             raise InputError(f"{value} is not positive", field=name)
+    if length > LONGEST:
+        raise InputError(f"{length} is more than {LONGEST}", field="length")
+    if not 0 <= seed < 2**62:
+        raise InputError(f"{seed} is not between 0 and 2**62", field="seed")
     if method == LEARNED:
         found = _learned(instance, policy, length, evaluations, seed)
     else:
@@ -166,8 +174,8 @@ def _spend(hunt: Hunt, run: Callable[[Hunt, int], None], seed: int) -> None:
     except BudgetSpent:
         pass
     except LimitError:
-        if run is not beam_search or hunt.best is None:
-            raise
+        if run is not beam_search or (not hunt.prefix and list(hunt.cycle) == [0]):
+            raise  # all that was scored is the file that beam begins with
 
 
 def _result(hunt: Hunt, instance: Instance, policy: type[Policy], method: str, seed: int) -> Found:

@@ -36,10 +36,11 @@ CASES = {
 HEAD = """Worst known sequences
 =====================
 
-For every policy the sequence of :doc:`/theory/adversaries` that costs it most in the long run, at a size
-that can be looked at. Time runs across and the tree down. What is asked for is blue where it is cached and
-red where it is missed; for a policy that draws the two are mixed by the exact chance. What else is cached is
-grey. Drawn and counted while this page was built.
+For every policy the sequence of :doc:`/theory/adversaries` that costs it most in the long run,
+among those that are drawn here, at sizes that can be looked at. Time runs across and the tree down.
+What is asked for is blue where it is cached and red where it is missed; for a policy that draws the
+two are mixed by the exact chance. What else is cached is grey. Drawn and counted while this page was
+built.
 
 """
 

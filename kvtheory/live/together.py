@@ -42,7 +42,10 @@ def hits_together(
     Raises:
         InputError: if a request cannot fit the cache, or a number is not positive.
     """
-    steps = np.broadcast_to(np.asarray(outputs, np.int32), (len(trace),))
+    given = np.asarray(outputs)
+    if given.dtype.kind not in "iu" or given.shape not in ((), (len(trace),)):
+        raise InputError(f"one whole number, or one for each of {len(trace)} requests", field="outputs")
+    steps = np.broadcast_to(given.astype(np.int32), (len(trace),))
     if min(blocks - 1, together, int(steps.min(initial=1))) < 1:
         raise InputError("must be positive, and there must be two blocks", field="blocks, together, outputs")
     if int(trace.depths.max(initial=0)) >= blocks:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from kvtheory.engine.exact import ExactEngine
 from kvtheory.engine.reference import ReferenceEngine
+from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
 from kvtheory.policy import Policy
 from kvtheory.ratio.belief import Beliefs
@@ -22,8 +23,11 @@ def marginals(trace: Trace, capacity: int, policy: type[Policy]) -> Marginals:
     The distribution over the policy's states is carried along, so that few nodes and few requests are meant.
 
     Raises:
-        InputError: if a policy that draws has infinitely many exact states.
+        InputError: if a prompt is longer than the capacity, or a policy that draws has infinitely many exact
+            states or meets a tree too large for them.
     """
+    if int(trace.depths.max(initial=0)) > capacity:
+        raise InputError(f"a prompt is longer than the capacity {capacity}", file=trace.source)
     if policy.randomised():
         return _drawn(trace, capacity, policy)
     engine = ReferenceEngine(trace.tree, capacity, policy)

@@ -117,7 +117,7 @@ def test_without_json_a_person_reads_it(search):
         ([], {"capacity": 0}, "field 'capacity'"),
         ([], {"tree": "0,5"}, "field 'parent'"),
         ([], {"tree": "any:x"}, "field 'tree'"),
-        ([], {"tree": "any:40"}, "field 'nodes'"),
+        ([], {"tree": "any:40"}, "field 'tree'"),
         (["--requestable", "1"], {"tree": "any:4"}, "field 'requestable'"),
         (["--evaluations", "5"], {"tree": "any:6"}, "field 'evaluations'"),
         (["--method", "climb"], {}, "method"),
@@ -151,3 +151,31 @@ def test_learned_is_scored_like_the_others(search, capsys):
     found = json.loads(printed.out)
     assert (found["method"], found["length"], found["kind"]) == ("learned", 60, "count")
     assert (found["alg"], found["opt"]) == replayed(capsys, file, 3, "lru")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--seed", "-1"], "field 'seed'"),
+        (["--seed", "99999999999999999999999", "--method", "cem"], "field 'seed'"),
+        (["--length", "99999999999999999999"], "field 'length'"),
+        (["--length", "10000000000"], "field 'length'"),
+    ],
+)
+def test_numbers_that_are_too_large_or_too_small(search, options, words):
+    printed, file = search(*options, code=2)
+    assert words in printed.err
+    assert printed.err.count("\n") == 1
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("tree", ["any:0", "any:-1", "any:11", "any:x"])
+def test_how_many_nodes_any_tree_may_have(search, tree):
+    assert "field 'tree'" in search(tree=tree, code=2)[0].err
+
+
+def test_standard_output_is_given_away_once(search):
+    assert "field 'output'" in search("--json", "-", file="-", code=2)[0].err
+    lines = search("--length", "5", "--evaluations", "20", file="-")[0].out.splitlines()
+    assert len(lines) == 5
+    assert all("hash_ids" in json.loads(line) for line in lines)

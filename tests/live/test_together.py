@@ -63,5 +63,8 @@ def test_bad_numbers(shared: Trace) -> None:
     for blocks, together, outputs in ((1, 1, 1), (99, 0, 1), (99, 1, 0)):
         with pytest.raises(InputError, match="must be positive"):
             hits_together(shared, lru, blocks, together, outputs=outputs)
+    for outputs in (np.array([1, 2]), 2.7):
+        with pytest.raises(InputError, match="whole number"):
+            hits_together(shared, lru, 99, 1, outputs=outputs)
     with pytest.raises(InputError, match="must be positive"):
         hits_together(shared, lru, 99, 1, outputs=np.zeros(len(shared), np.int32))

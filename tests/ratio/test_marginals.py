@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from kvtheory.engine.exact import ExactEngine
 from kvtheory.engine.kernel import replay
+from kvtheory.errors import InputError
 from kvtheory.model import Trace
 from kvtheory.ratio.belief import Beliefs
 from kvtheory.ratio.instance import Instance
@@ -75,3 +76,9 @@ def test_the_picture_counts_what_it_shows() -> None:
     assert (
         len({tuple(picture[y, x].tolist()) for y in range(3) for x in range(4)}) == 4
     )  # hit, miss, held, not
+
+
+@pytest.mark.parametrize("name", ["lru", "rlt"])
+def test_a_prompt_longer_than_the_cache(name: str) -> None:
+    with pytest.raises(InputError, match="longer than the capacity 2"):
+        marginals(Trace.from_parents([0, 1, 2, 0], [3, 3, 4]), 2, policies()[name])
