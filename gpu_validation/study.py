@@ -81,7 +81,7 @@ class Plan:
 def carry_out(plan: Plan, folder: Path, say: Callable[[str], None], **options: Any) -> dict[str, Any]:
     """Run the whole plan; the JSON of `run`."""
     plan.check()
-    traces = {spec: _trace(spec, plan) for spec in plan.workloads}
+    traces = {spec: served_trace(spec, plan) for spec in plan.workloads}
     say(f"loading {plan.model}")
     with ENGINES[plan.engine](
         plan.model, block=plan.block, blocks=plan.blocks, longest=plan.longest, folder=folder, **options
@@ -130,7 +130,8 @@ def _runs(
                 }
 
 
-def _trace(spec: str, plan: Plan) -> Trace:
+def served_trace(spec: str, plan: Plan) -> Trace:
+    """What is served of a workload: its first requests, as deep as the cache and the model allow."""
     deepest = (min(plan.longest - plan.output, plan.block * (plan.blocks - 2)) - 1) // plan.block
     return shorten(open_source(spec), requests=plan.requests, deepest=deepest)
 

@@ -16,7 +16,7 @@ from kvtheory.engine.exact import ExactEngine, PolicyState
 from kvtheory.errors import LimitError
 from kvtheory.policy import Column, Policy
 from kvtheory.ratio.instance import Instance
-from kvtheory.ratio.work_function import _advance
+from kvtheory.ratio.work_function import advance
 
 Outcomes = tuple[int, int, list[tuple[int, int]]]
 UNKNOWN = -1
@@ -127,7 +127,7 @@ class WorkTable:
             LimitError: if they need more than 1 GiB.
         """
         row = np.frombuffer(self.value[q], dtype=np.uint8).reshape(1, -1)
-        after, increase = _advance(row, self._holds[r : r + 1], *self.instance.steps)
+        after, increase = advance(row, self._holds[r : r + 1], *self.instance.steps)
         found = after.tobytes()
         number = self.number.setdefault(found, len(self.value))
         if number == len(self.value):

@@ -10,12 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 
 from adversaries.forces import Forced, Forces, statements
 from kvtheory.model import Trace
 from kvtheory.offline.belady import belady
 from kvtheory.policy import Policy
-from kvtheory.ratio.marginals import Marginals, marginals, misses
+from kvtheory.ratio.marginals import Marginals, held, marginals, misses
 from kvtheory.registry import policies
 from kvtheory.report.grid import Played, draw_grid
 from kvtheory.sources import generate
@@ -72,14 +73,7 @@ def worst(policy: type[Policy]) -> tuple[Forces, str, Forced]:
 def optimum(trace: Trace, capacity: int) -> Marginals:
     """What Belady has cached before each request."""
     plan = belady(trace, capacity, witness=True)
-    cached, found = [False] * (trace.tree.n + 1), []
-    for t, v in enumerate(trace.requests.tolist()):
-        found.append([Fraction(1), *map(Fraction, cached[1:])])
-        for u in trace.tree.path(v):
-            cached[u] = True
-        for u in plan.victims[plan.offsets[t] : plan.offsets[t + 1]].tolist():
-            cached[u] = False
-    return found
+    return held(trace, [step.tolist() for step in np.split(plan.victims, plan.offsets[1:-1])])
 
 
 def main(folder: Path) -> None:

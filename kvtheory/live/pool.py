@@ -17,7 +17,6 @@ from vllm.v1.core.kv_cache_manager import KVCacheManager
 from vllm.v1.core.kv_cache_utils import make_block_hash_with_group_id
 
 from kvtheory.live.table import NodeTable
-from kvtheory.model import IntArray
 from kvtheory.policy import Policy, Trait
 
 GROUP = 0
@@ -76,7 +75,7 @@ class LivePool(BlockPool):
         blocks = list(ordered_blocks)
         last = [b for b in blocks if b.ref_cnt == 1 and b.block_hash is not None and not b.is_null]
         super().free_blocks(blocks)
-        self.table.release(self._slots([b.block_hash for b in last if b.ref_cnt == 0]))
+        self.table.release(self.table.known([b.block_hash for b in last if b.ref_cnt == 0]))
         for block in last:
             self._count_spares(block.block_hash)
 
@@ -97,7 +96,7 @@ class LivePool(BlockPool):
         fresh = [key for key in keys if key not in self._pending]
         if fresh:
             self.table.slots(keys, parent)
-            slots = self._slots(fresh)
+            slots = self.table.known(fresh)
             self.table.grow(slots)
             self.table.pin(slots)
             self._pending.update(fresh)
@@ -173,14 +172,16 @@ class LivePool(BlockPool):
         if arriving is None:
             keys = [b.block_hash for b in hits if b.block_hash is not None and not b.is_null]
             if keys:
-                self.table.serve(self._slots(keys), self._slots([b.block_hash for b in free]), len(keys))
+                self.table.serve(
+                    self.table.known(keys), self.table.known([b.block_hash for b in free]), len(keys)
+                )
             return
         request, upto = arriving
         upto = max(upto, len(hits))
         ahead = max(upto, self.table.capacity) if self._looks_ahead else upto
         keys = [make_block_hash_with_group_id(h, GROUP) for h in request.block_hashes[:ahead]]
         path = self.table.slots(keys)
-        pinned = np.concatenate([self._slots([b.block_hash for b in free]), path[len(hits) : upto]])
+        pinned = np.concatenate([self.table.known([b.block_hash for b in free]), path[len(hits) : upto]])
         self._pending = set(keys[len(hits) : upto])
         self.table.serve(path, pinned, min(upto, len(keys)))
 
@@ -239,7 +240,7 @@ class LivePool(BlockPool):
             holders.remove(block)
             self._spares.pop(block.block_id, None)
             if block.ref_cnt:
-                self.table.release(self._slots([key]))
+                self.table.release(self.table.known([key]))
             self._count_spares(key)
         if not self._allocating and block.ref_cnt == 0 and block.next_free_block is not None:
             self.free_block_queue.remove(block)
@@ -260,13 +261,10 @@ class LivePool(BlockPool):
 
     def _abandon(self, keys: list[bytes]) -> None:
         self._pending.difference_update(keys)
-        self.table.release(self._slots(keys))
+        self.table.release(self.table.known(keys))
         for key in keys:
             if key not in self._holders:
                 self.table.drop(key)
-
-    def _slots(self, keys: Sequence[bytes]) -> IntArray:
-        return self.table.known(keys)
 
 
 class LiveManager(KVCacheManager):

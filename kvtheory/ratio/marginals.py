@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from kvtheory.engine.exact import ExactEngine
@@ -30,16 +30,20 @@ def marginals(trace: Trace, capacity: int, policy: type[Policy]) -> Marginals:
         raise InputError(f"a prompt is longer than the capacity {capacity}", file=trace.source)
     if policy.randomised():
         return _drawn(trace, capacity, policy)
-    engine = ReferenceEngine(trace.tree, capacity, policy)
-    cached = [False] * (trace.tree.n + 1)
+    _, victims = ReferenceEngine(trace.tree, capacity, policy).run(trace.requests.tolist())
+    return held(trace, victims)
+
+
+def held(trace: Trace, victims: Iterable[Iterable[int]]) -> Marginals:
+    """What a schedule has cached before each request, as 0 or 1, from the victims of each request."""
+    cached = [Fraction(1)] + [Fraction(0)] * trace.tree.n
     found: Marginals = []
-    for v in trace.requests.tolist():
-        found.append([Fraction(1), *(Fraction(held) for held in cached[1:])])
-        _, victims = engine.serve(v)
+    for v, gone in zip(trace.requests.tolist(), victims, strict=True):
+        found.append(list(cached))
         for u in trace.tree.path(v):
-            cached[u] = True
-        for u in victims:
-            cached[u] = False
+            cached[u] = Fraction(1)
+        for u in gone:
+            cached[u] = Fraction(0)
     return found
 
 

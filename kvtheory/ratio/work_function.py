@@ -75,7 +75,7 @@ def work_functions(instance: Instance, budget: int = 1_000_000) -> WorkFunctions
         fresh = []
         batch = max(1, BATCH_BYTES // (sets * requests))
         for first in range(0, len(frontier), batch):
-            after, increase = _advance(frontier[first : first + batch], holds, low, high)
+            after, increase = advance(frontier[first : first + batch], holds, low, high)
             rows = rows_as_bytes(after.reshape(-1, sets))
             target = np.empty(len(rows), dtype=np.int32)
             for i, row in enumerate(rows):
@@ -100,7 +100,7 @@ def rows_as_bytes(values: Bytes) -> list[bytes]:
 
 
 @njit
-def _advance(
+def advance(
     work: Bytes, holds: npt.NDArray[np.bool_], low: IntArray, high: IntArray
 ) -> tuple[Bytes, IntArray]:
     """Every work function after every request: (F, R, M) normalised values, and (F, R) increases.

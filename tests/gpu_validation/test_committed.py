@@ -9,9 +9,9 @@ import pytest
 
 from gpu_validation.report import write_report
 from gpu_validation.results import cells, read
+from gpu_validation.study import Plan, served_trace
 from kvtheory.engine.kernel import replay
 from kvtheory.registry import policies
-from kvtheory.sources import open_source
 
 FOLDER = Path(__file__).parents[2] / "gpu_validation" / "results"
 RUNS = sorted(FOLDER.glob("*/run.json"))
@@ -29,16 +29,11 @@ def test_there_is_one() -> None:
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda path: path.parent.name)
 def test_its_hits_are_what_the_simulator_of_today_says(run: Path) -> None:
-    from gpu_validation.prompts import shorten
-
     found = read(run)
     plan = found["plan"]
-    deepest = (min(plan["longest"] - plan["output"], plan["block"] * (plan["blocks"] - 2)) - 1) // plan[
-        "block"
-    ]
     table = cells(found)
     for spec in found["workloads"]:
-        trace = shorten(open_source(spec), requests=plan["requests"], deepest=deepest)
+        trace = served_trace(spec, Plan(**plan))
         skip = int(plan["warmup"] * len(trace))
         for name in plan["names"]:
             rounds = [
