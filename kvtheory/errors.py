@@ -40,3 +40,9 @@ class PolicyError(KVTheoryError):
     """A policy broke its contract: it left the engine without a victim, or declared a false trait."""
 
     exit_code = 1
+
+
+class RouterError(KVTheoryError):
+    """A router broke its contract: it chose no worker that is up, or looked at what it cannot see."""
+
+    exit_code = 1

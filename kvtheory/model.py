@@ -40,7 +40,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,7 @@ ROOT = 0
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
+Number = int | Fraction | float
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,17 +136,43 @@ class PrefixTree:
         return total
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class CostModel:
-    """Cost of one request: `alpha_cached * hit + alpha_miss * miss + output`; unit misses by default."""
+    """Service cost of a request: unit misses by default, exact where its numbers are ints or Fractions.
 
-    alpha_cached: int = 0
-    alpha_miss: int = 1
-    output: int = 0
+    alpha_cached * hit + alpha_miss * miss + attention * (length**2 - hit**2) + output + decode * tokens, with
+    hit, miss and length in nodes or tokens; `attention` is for what each missed token reads before itself.
 
-    def cost(self, hit: int, miss: int) -> int:
-        """Cost of a request that hits `hit` nodes and misses `miss`."""
-        return self.alpha_cached * hit + self.alpha_miss * miss + self.output
+    Args:
+        alpha_cached, alpha_miss: of a unit that hits or misses.
+        output: of every request's answer.
+        decode: of one token of the answer.
+        attention: of half a pair of a missed unit and a unit before it.
+    """
+
+    alpha_cached: Number = 0
+    alpha_miss: Number = 1
+    output: Number = 0
+    decode: Number = 0
+    attention: Number = 0
+
+    def prefill(self, hit: int, miss: int) -> Number:
+        """Cost up to the first token."""
+        length = hit + miss
+        quadratic = self.attention * (length * length - hit * hit)
+        return self.alpha_cached * hit + self.alpha_miss * miss + quadratic
+
+    def cost(self, hit: int, miss: int, tokens: int = 0) -> Number:
+        """Cost of a request that hits `hit` units, misses `miss` and answers with `tokens` tokens."""
+        return self.prefill(hit, miss) + self.output + self.decode * tokens
+
+    def scaled(self) -> tuple[CostModel, int]:
+        """The same in whole numbers, and by how much they are larger; (itself, 0) if a number is a float."""
+        numbers = vars(self)
+        if any(isinstance(value, float) for value in numbers.values()):
+            return self, 0
+        factor = lcm(*(Fraction(value).denominator for value in numbers.values()))
+        return CostModel(**{name: int(value * factor) for name, value in numbers.items()}), factor
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,14 +71,13 @@ class _Inline(ast.NodeTransformer):
 
 
 def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
-    """Text of the generated module for `policy` on `template` (`ranked`, `weighted` or `live`).
+    """Text of the generated module for `policy` on `template` (`ranked`, `weighted`, `live` or `fleet`).
 
     Raises:
         PolicyError: if a hook cannot be compiled, or reads marks without PHASES: the kernel would keep none.
     """
-    text = (Path(__file__).parent / "templates" / f"{template}.py").read_text(encoding="utf-8")
-    start = text.index("from kvtheory.engine.templates.hooks import (")
-    end = text.index(")\n", start) + 2
+    text = template_text(template)
+    start, end = _import_of("hooks", text)
     columns = list(policy.columns)
     lines = [f"{name} = {bool(value)}" for name, value in _flags(policy, traits).items()]
     lines += [f"COLUMNS = {len(columns)}", "from typing import Any, NamedTuple", "class State(NamedTuple):"]
@@ -104,6 +103,22 @@ def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
     if "marked" in reads and Trait.PHASES not in traits:
         raise PolicyError(f"{policy.name} reads marked, but PHASES is not declared")
     return text[:start] + written + "\n" + text[end:]
+
+
+def template_text(template: str) -> str:
+    """Source of a template, with the template it builds on written out where it is imported."""
+    text = (Path(__file__).parent / "templates" / f"{template}.py").read_text(encoding="utf-8")
+    if "from kvtheory.engine.templates.live import (" not in text:
+        return text
+    start, end = _import_of("live", text)
+    below = template_text("live").replace("from __future__ import annotations\n", "")
+    return text[:start] + below + text[end:]
+
+
+def _import_of(module: str, text: str) -> tuple[int, int]:
+    """Where the import of a template's part begins and ends."""
+    start = text.index(f"from kvtheory.engine.templates.{module} import (")
+    return start, text.index(")\n", start) + 2
 
 
 def _flags(policy: type[Policy], traits: Trait) -> dict[str, bool]:

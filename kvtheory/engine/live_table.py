@@ -1,4 +1,4 @@
-"""The arrays of a live cache: one class for all policies.
+"""The arrays of live caches, of one and of many: one class each for all policies.
 
 Were it part of every generated kernel, numba would take its fast way of calling only for the kernel that a
 process loads first: measured, 6 microseconds a call against 150.
@@ -39,3 +39,32 @@ class Table(NamedTuple):
     path: Any
     counters: Any
     random: Any
+
+
+class Fleet(NamedTuple):
+    """The caches of many workers over one tree.
+
+    Attributes:
+        table: the arrays of :class:`Table`, each with a leading axis over the workers.
+        node: node of each slot, 0 for none; int32, shape (workers, slots).
+        bucket: hash table from node to slot; int32, shape (workers, a power of two).
+        free, unused: a stack of slots without a node, and its height.
+        size: cached nodes of each worker.
+        capacity: nodes that each worker may cache, shape (1,).
+        holders: bit `w % 64` of `holders[v, w // 64]` says that worker `w` caches node `v`; uint64.
+        above: parent of each node of the tree, int32, shape (n+1,).
+        path, dead, victims: room to work in.
+    """
+
+    table: Table
+    node: Any
+    bucket: Any
+    free: Any
+    unused: Any
+    size: Any
+    capacity: Any
+    holders: Any
+    above: Any
+    path: Any
+    dead: Any
+    victims: Any

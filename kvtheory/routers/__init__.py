@@ -1,0 +1,1 @@
+"""Routers, one file each; the registry finds them by looking here."""

@@ -1,0 +1,21 @@
+"""Earliest finish on the true costs."""
+
+from __future__ import annotations
+
+from kvtheory.router import Arrival, Router
+
+
+class Greedy(Router):
+    """The worker that would finish the request first, by true caches and true work. [Graham1966]_
+
+    At most M times the optimal makespan where caches are unbounded (docs/theory/routing); with finite caches
+    no deterministic router is better than k-competitive.
+    """
+
+    name = "greedy"
+    source = "Graham1966"
+    omniscient = True
+
+    def choose(self, arrival: Arrival) -> int:
+        workers = self.view.true()
+        return self.lowest(workers.backlog(arrival.now) + workers.costs_of(arrival.request))
