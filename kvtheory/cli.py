@@ -240,7 +240,11 @@ def workload(
 @app.command()
 def sweep(
     plan: Annotated[Path, typer.Argument(help="Plan in TOML: sources, capacity, policies, seeds, output.")],
-    backend: Annotated[Literal["local"], typer.Option(help="Where the cells run.")] = "local",
+    backend: Annotated[Literal["local", "dask", "ray"], typer.Option(help="Where the cells run.")] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of a running Dask or Ray cluster; without it one is started here."),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = -1,
     resume: Annotated[bool, typer.Option(help="Keep finished cells of an earlier run.")] = False,
 ) -> None:
@@ -248,7 +252,9 @@ def sweep(
     from kvtheory.sweep import read_plan, run_sweep
 
     with Spinner() as say:
-        summary = run_sweep(read_plan(plan), jobs=jobs, resume=resume, progress=say)
+        summary = run_sweep(
+            read_plan(plan), jobs=jobs, resume=resume, backend=backend, address=address, progress=say
+        )
     typer.echo(f"{summary.cells} cells, {summary.computed} computed, {summary.kept} kept: {summary.results}")
 
 

@@ -9,7 +9,8 @@ A plan is a TOML file::
     seeds = 8                               # optional, as are warmup, measure, bypass and on_conflict
 
 A cell is one source at one capacity. It is written whole when it is done, named by a hash of everything it
-depends on, and kept by `--resume`.
+depends on, and kept by `--resume`. The cells hold the times that were taken, `results.jsonl` does not:
+its bytes are the same however and wherever the cells were computed.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ import hashlib
 import inspect
 import json
 import os
+import socket
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from kvtheory import __version__
 from kvtheory.atomic import atomic_write
-from kvtheory.errors import InputError
+from kvtheory.backends import Backend, resolve_address, run_tasks
+from kvtheory.errors import InputError, KVTheoryError
 from kvtheory.model import Trace
 
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -58,7 +61,7 @@ T = TypeVar("T", bound=Keyed)
 
 @dataclass(frozen=True)
 class Cell:
-    """One source at one capacity: what one process computes."""
+    """One source at one capacity: what one process computes. A relative source starts at `folder`."""
 
     source: str
     capacity: str
@@ -68,15 +71,22 @@ class Cell:
     measure: str
     bypass: bool
     on_conflict: str
+    folder: str
+
+    def file(self) -> Path | None:
+        """The trace file, wherever this process was started; None where the source is a workload."""
+        file = Path(self.folder, self.source)
+        return file if os.path.isfile(file) else None  # noqa: PTH113
 
     def key(self) -> str:
         """Name of the cell's file: a hash of the cell, its input, its policies and this version."""
         from kvtheory.registry import select_policies
 
-        file = Path(self.source)
-        stamp = [file.stat().st_size, file.stat().st_mtime_ns] if os.path.isfile(file) else []  # noqa: PTH113
+        file = self.file()
+        stamp = [file.stat().st_size, file.stat().st_mtime_ns] if file else []
         sources = [inspect.getsource(policy) for policy in select_policies(self.policies)]
-        text = json.dumps([__version__, asdict(self), stamp, sources], sort_keys=True)
+        own = {name: value for name, value in asdict(self).items() if name != "folder"}
+        text = json.dumps([__version__, own, stamp, sources], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -129,6 +139,7 @@ def read_plan(file: Path) -> Plan:
         "measure": plan.get("measure", "nodes"),
         "bypass": plan.get("bypass", False),
         "on_conflict": plan.get("on_conflict", "refuse"),
+        "folder": str(Path.cwd()),
     }
     capacities = [part.strip() for part in plan["capacity"].split(",")]
     cells = [Cell(source, capacity, **common) for source in plan["sources"] for capacity in capacities]
@@ -157,7 +168,13 @@ def _check_values(plan: dict[str, Any]) -> None:
 
 
 def run_sweep(
-    plan: Plan, *, jobs: int = -1, resume: bool = False, progress: Callable[[str], None] = lambda stage: None
+    plan: Plan,
+    *,
+    jobs: int = -1,
+    resume: bool = False,
+    backend: Backend = "local",
+    address: str | None = None,
+    progress: Callable[[str], None] = lambda stage: None,
 ) -> Summary:
     """Compute a plan's cells with joblib and gather them into `results.jsonl`, in the plan's order.
 
@@ -165,18 +182,37 @@ def run_sweep(
         plan: what to compute.
         jobs: processes; -1 for all cores.
         resume: keep cells that an earlier run finished.
+        backend: where the cells run.
+        address: of a running Dask or Ray cluster; None to start one on this machine.
         progress: told how many cells are done.
 
     Raises:
-        InputError: if the folder holds results and `resume` was not asked for, or there are no jobs.
+        InputError: if the folder holds results and `resume` was not asked for, there are no jobs, or the
+            backend or its cluster cannot be had.
+        KVTheoryError: if workers die, or are not set up as this machine is.
     """
     files, computed = finish_cells(
-        plan.output / "cells", plan.cells, compute_cell, jobs=jobs, resume=resume, progress=progress
+        plan.output / "cells",
+        plan.cells,
+        compute_cell,
+        jobs=jobs,
+        resume=resume,
+        backend=backend,
+        address=address,
+        progress=progress,
     )
     results = plan.output / "results.jsonl"
     with atomic_write(results, "w") as stream:
-        stream.writelines(file.read_text(encoding="utf-8") for file in files)
+        stream.writelines(_untimed(file.read_text(encoding="utf-8")) for file in files)
     return Summary(len(files), computed, len(files) - computed, results)
+
+
+def _untimed(text: str) -> str:
+    report = json.loads(text)
+    for run in report["runs"]:
+        for item in (run["opt"], *run["policies"]):
+            del item["seconds"]
+    return json.dumps(report) + "\n"
 
 
 def finish_cells(
@@ -187,6 +223,8 @@ def finish_cells(
     jobs: int,
     resume: bool,
     progress: Callable[[str], None],
+    backend: Backend = "local",
+    address: str | None = None,
 ) -> tuple[list[Path], int]:
     """Compute, with joblib, the cells that have no file yet; every cell's file, and how many were computed.
 
@@ -197,14 +235,15 @@ def finish_cells(
         jobs: processes; -1 for all cores.
         resume: keep cells that an earlier run finished.
         progress: told how many cells are done.
+        backend: where the cells run.
+        address: of a running cluster; None to start one on this machine.
 
     Raises:
-        InputError: if the folder holds files and `resume` was not asked for, or there are no jobs.
+        InputError: if the folder holds files and `resume` was not asked for, there are no jobs, or the
+            backend or its cluster cannot be had.
+        KVTheoryError: if workers die, or are not set up as this machine is.
     """
-    from joblib import Parallel, delayed
-
-    if jobs == 0:
-        raise InputError("0 processes: give a number of them, or -1 for all cores", field="jobs")
+    address = resolve_address(backend, jobs, address)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -213,12 +252,34 @@ def finish_cells(
         raise InputError("holds the results of an earlier run: add --resume, or remove it", file=str(folder))
     files = [folder.absolute() / f"{cell.key()}.json" for cell in cells]  # a worker may be elsewhere
     missing = {file: cell for file, cell in zip(files, cells, strict=True) if not _finished(file)}
-    tasks = (delayed(compute)(cell, file) for file, cell in missing.items())
-    done: Iterable[None] = Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
-    progress(f"0 of {len(missing)} cells")
-    for count, _ in enumerate(done, start=1):
+
+    def say(count: int) -> None:
         progress(f"{count} of {len(missing)} cells")
+
+    say(0)
+    if missing:
+        task = compute if backend == "local" else partial(compute_elsewhere, compute)
+        arguments = [(cell, file) for file, cell in missing.items()]
+        run_tasks(task, arguments, backend=backend, jobs=jobs, address=address, progress=say)
+    for file in missing:
+        if not _finished(file):
+            raise KVTheoryError(f"{file} was computed and is not here: do the workers share this folder?")
     return files, len(missing)
+
+
+def compute_elsewhere(compute: Callable[[T, Path], None], cell: T, file: Path) -> None:
+    """Compute a cell on a machine or in an environment that may not be the one that made the plan.
+
+    Raises:
+        KVTheoryError: if the cell means something else here.
+    """
+    if cell.key() != file.stem:
+        raise KVTheoryError(
+            f"the worker on {socket.gethostname()} has another version of kvtheory or of a policy, "
+            f"or not the same trace file, for {cell}"
+        )
+    if not _finished(file):  # Dask repeats what a lost worker had done
+        compute(cell, file)
 
 
 def _finished(file: Path) -> bool:
@@ -241,7 +302,7 @@ def compute_cell(cell: Cell, file: Path) -> None:
     from kvtheory.ratio.empirical import measure_ratios
     from kvtheory.registry import select_policies
 
-    trace = _open(cell.source, "split" if cell.on_conflict == "split" else "refuse")
+    trace = _open(str(cell.file() or cell.source), "split" if cell.on_conflict == "split" else "refuse")
     options: dict[str, Any] = {
         "seeds": cell.seeds,
         "warmup": cell.warmup,
@@ -250,5 +311,7 @@ def compute_cell(cell: Cell, file: Path) -> None:
     }
     capacities = parse_capacities(cell.capacity, trace.tree.n)
     report = measure_ratios(trace, capacities, select_policies(cell.policies), **options)
+    if cell.file():
+        report = replace(report, source=cell.source)
     with atomic_write(file, "w") as stream:
         stream.write(json.dumps(report.to_json()) + "\n")
