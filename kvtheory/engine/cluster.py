@@ -65,6 +65,16 @@ class ClusterRun:
     resent: int
     cut_requests: int
 
+    def after(self, first: int) -> ClusterRun:
+        """The same without the requests before `first`."""
+        if first == 0:
+            return self
+        rest = {
+            name: value[first:] if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+        return ClusterRun(**rest)
+
     @property
     def loads(self) -> list[Number]:
         """Summed service cost of each worker; exact where the costs are, up to 2**53."""
@@ -182,7 +192,7 @@ def simulate(
         job.worker,
         job.hit,
         job.length,
-        rates.prefill(job.hit, job.length) + rates.answer(answers),
+        rates.prefill(job.hit, job.length) + rates.answer(answers, job.length),
         scale,
         resent,
         cut_requests,
