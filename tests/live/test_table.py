@@ -85,7 +85,7 @@ def test_the_heap_of_a_recency_policy_is_the_scan(name: str) -> None:
 def overlapping(
     table: NodeTable[int], tree: PrefixTree, requests: list[int], lags: list[list[int]], together: int
 ) -> list[list[int]]:
-    """Victims of requests that end when `together` run; a lag holds nodes that are not marked, or come later."""
+    """Victims of requests that end when `together` run; lags: nodes that are not marked, that come later."""
     victims, running = [], []
     for v, (unmarked, later) in zip(requests, lags, strict=True):
         path = [int(u) for u in tree.path(v)]
