@@ -15,3 +15,5 @@ for row in found["rows"]:
     eviction, leaves = ("" if us is None else f"{us:.2f} us" for us in times)
     over = f"{row['over_ttft']:.3%} of TTFT"
     print(f"{row['variant']:<14} {row['request_us']:>9,.0f} us {over:>17} {eviction:>13} {leaves:>23}")
+if "note" in found:
+    print(found["note"])
