@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class ClusterRun:
         """The same without the requests before `first`."""
         if first == 0:
             return self
-        rest = {
+        rest: dict[str, Any] = {
             name: value[first:] if isinstance(value, np.ndarray) else value
             for name, value in vars(self).items()
         }

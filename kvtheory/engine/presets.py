@@ -1,8 +1,8 @@
 """Service costs of real models on real GPUs, fitted to published measurements.
 
-Source: NVIDIA TensorRT-LLM 0.14.0, docs/source/performance/perf-overview.md, "Throughput Measurements": output
-tokens a second at saturation for nine pairs of input and output length, no reuse [TensorRTLLM2024]_. The time that
-a request takes from a saturated GPU, output tokens over that throughput, is fitted as
+Source: the throughput tables of TensorRT-LLM 0.14.0, docs/source/performance/perf-overview.md: output tokens
+a second at saturation for nine pairs of input and output length, nothing cached [TensorRTLLM2024]_. The time
+that a request takes from a saturated GPU, output tokens over that throughput, is fitted as
 
     alpha_miss * input + attention * input**2 + decode * output + context * (output * input + output**2 / 2)
 
@@ -97,9 +97,7 @@ def preset_costs(name: str) -> CostModel:
     miss, attention, decode, context = relative_least_squares(
         _features(sizes[:, 0], sizes[:, 1]), sizes[:, 1] / np.array(preset.throughput)
     )
-    return CostModel(
-        0.0, miss * preset.slower, 0.0, decode, attention * preset.slower, context, 0.0
-    )
+    return CostModel(0.0, miss * preset.slower, 0.0, decode, attention * preset.slower, context, 0.0)
 
 
 def fitted_seconds(costs: CostModel, prompt: int, answer: int) -> float:
@@ -113,7 +111,8 @@ def fit_requests(
     """Service costs from one's own measurements: seconds to the first token of requests that wait for nobody.
 
     Args:
-        hit, miss: cached and computed tokens, shape (N,).
+        hit: cached tokens, shape (N,).
+        miss: computed tokens, shape (N,).
         ttft: seconds, shape (N,).
 
     Raises:
@@ -133,7 +132,9 @@ def _features(prompt: npt.NDArray[np.float64], answer: npt.NDArray[np.float64]) 
     return np.stack([prompt, prompt**2, answer, answer * prompt + answer * (answer - 1) / 2], axis=1)
 
 
-def relative_least_squares(features: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64]) -> list[float]:
+def relative_least_squares(
+    features: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64]
+) -> list[float]:
     """Least squares of relative errors, no coefficient negative."""
     from scipy.optimize import nnls
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kvtheory.engine.arrivals import arrival_times
-from kvtheory.engine.cluster import ClusterRun, simulate
+from kvtheory.engine.cluster import ClusterRun, MakeRouter, simulate
 from kvtheory.engine.incidents import NOTHING, Incidents
 from kvtheory.errors import InputError
 from kvtheory.model import CostModel, Number, Trace
@@ -19,8 +19,10 @@ from kvtheory.offline.makespan_ilp import solve_routing
 from kvtheory.offline.routing_bound import makespan_lower_bound
 from kvtheory.policy import Policy
 from kvtheory.ratio.empirical import Progress, student_interval
-from kvtheory.registry import RouterChoice
-from kvtheory.router import Floats
+from kvtheory.router import Floats, Router
+
+RouterChoice = tuple[str, MakeRouter, type[Router]]
+"""As :func:`~kvtheory.registry.select_routers` gives them: label, maker, class."""
 
 LARGEST_SOLVED = 60  # requests of the instances that `--opt` solves; of larger ones it gives a bound
 TIMES = ("finish_s", "mean_latency_s", "p95_latency_s", "mean_ttft_s", "p95_ttft_s", "throughput_rps")
@@ -202,7 +204,7 @@ def route(
         best = find_optimum(trace, cluster, time_limit)
     runs = []
     for choice, policy in itertools.product(routers, policies):
-        progress(f"{choice.label} with {policy.name}")
+        progress(f"{choice[0]} with {policy.name}")
         runs.append(_run(trace, cluster, choice, policy, seeds, best))
     return RouteReport(trace.source, len(trace), cluster, runs[0].last.cut_requests, runs, best)
 
@@ -240,8 +242,9 @@ def _run(
     seeds: int,
     opt: Optimum | None,
 ) -> RoutedRun:
-    draws = choice.router.draws or policy.randomised() or cluster.arrivals.startswith("poisson")
-    found = [_simulate(trace, cluster, choice, policy, seed) for seed in range(seeds if draws else 1)]
+    label, make, router = choice
+    draws = router.draws or policy.randomised() or cluster.arrivals.startswith("poisson")
+    found = [_simulate(trace, cluster, make, policy, seed) for seed in range(seeds if draws else 1)]
     first = int(cluster.warmup * len(trace))
     seen = [_Seen(run, first) for run in found]
     spans = [one.makespan for one in seen]
@@ -254,7 +257,7 @@ def _run(
     rates = [one.hit_rate for one in seen if one.hit_rate is not None]
     queueing = np.mean([one.queueing for one in seen], axis=0).tolist()
     return RoutedRun(
-        choice.label,
+        label,
         policy.name,
         _mean(rates) if rates else None,
         spans[0] if len(set(spans)) == 1 else _mean([float(span) for span in spans]),
@@ -270,14 +273,14 @@ def _run(
 
 
 def _simulate(
-    trace: Trace, cluster: Cluster, choice: RouterChoice, policy: type[Policy], seed: int
+    trace: Trace, cluster: Cluster, make: MakeRouter, policy: type[Policy], seed: int
 ) -> ClusterRun:
     return simulate(
         trace,
         cluster.workers,
         cluster.capacity,
         policy,
-        choice.make,
+        make,
         costs=cluster.costs,
         arrivals=arrival_times(trace, cluster.arrivals, seed),
         unit=cluster.unit,

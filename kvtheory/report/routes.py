@@ -12,7 +12,17 @@ from kvtheory.model import Number
 from kvtheory.ratio.routed import RoutedRun, RouteReport
 
 EXACT = ("router", "policy", "hit rate", "makespan", "ratio", "95 % interval", "balance")
-TIMED = ("router", "policy", "hit rate", "mean TTFT", "p95 TTFT", "mean latency", "p95", "makespan", "balance")
+TIMED = (
+    "router",
+    "policy",
+    "hit rate",
+    "mean TTFT",
+    "p95 TTFT",
+    "mean latency",
+    "p95",
+    "makespan",
+    "balance",
+)
 
 
 def print_routes(report: RouteReport, screen: Console) -> None:
