@@ -14,8 +14,9 @@ import numpy as np
 
 from kvtheory.engine.fleet import Caches
 from kvtheory.engine.incidents import NOTHING, Incidents
+from kvtheory.engine.recency_fleet import RecencyCaches
 from kvtheory.model import CostModel, IntArray, LongArray, Trace
-from kvtheory.policy import Policy
+from kvtheory.policy import Policy, Trait
 from kvtheory.router import Floats
 
 FIRST_TOKEN, FINISH, WAKE, DOWN, UP = range(5)
@@ -152,7 +153,11 @@ class FifoWorkers:
         first_tokens: bool = False,
     ) -> None:
         self.job, self.agenda, self.first_tokens = job, agenda, first_tokens
-        self.caches = Caches(job.trace.tree, workers, capacity, policy, seed)
+        self.caches: Caches | RecencyCaches = (
+            RecencyCaches(job.trace, workers, capacity)
+            if Trait.RECENCY in policy.traits
+            else Caches(job.trace.tree, workers, capacity, policy, seed)
+        )
         self.paces = [incidents.pace(w) for w in range(workers)]
         self._load, self._free = np.zeros(workers), np.zeros(workers)
         self._nodes: list[int] = job.trace.requests.tolist()
