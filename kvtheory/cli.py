@@ -208,6 +208,16 @@ def list_policies() -> None:
     print_policies(known(), console())
 
 
+@app.command(name="routers")
+def list_routers() -> None:
+    """Every router, what it sees, and its options."""
+    from kvtheory.registry import routers as known
+    from kvtheory.report.listing import print_routers
+    from kvtheory.report.table import console
+
+    print_routers(known(), console())
+
+
 @app.command(name="workloads")
 def list_workloads() -> None:
     """Every workload generator and its parameters."""

@@ -1,4 +1,4 @@
-"""Finds policies by looking: every module of `kvtheory.policies`, then entry points of `kvtheory.policies`.
+"""Finds policies and routers by looking: every module of their package, then entry points of the same name.
 
 A duplicate name is an error; an unknown name is answered with the nearest known one.
 """
@@ -9,49 +9,67 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvtheory.errors import InputError, KVTheoryError
 from kvtheory.policy import Policy
+from kvtheory.router import Router
+from kvtheory.specs import Parameter, convert, parameters
+
+if TYPE_CHECKING:
+    from kvtheory.router import View
 
 T = TypeVar("T")
+Named = TypeVar("Named", bound=Policy | Router)
 
 
-def index_by_name(items: Iterable[type[Policy]]) -> dict[str, type[Policy]]:
-    """Index policies by name.
+def index_by_name(items: Iterable[type[Named]], plural: str = "policies") -> dict[str, type[Named]]:
+    """Index policies or routers by name.
 
     Raises:
         KVTheoryError: if two of them have the same name.
     """
-    found: dict[str, type[Policy]] = {}
+    found: dict[str, type[Named]] = {}
     for item in items:
         if found.setdefault(item.name, item) is not item:
             raise KVTheoryError(
-                f"two policies are named '{item.name}': {found[item.name].__module__} and {item.__module__}"
+                f"two {plural} are named '{item.name}': {found[item.name].__module__} and {item.__module__}"
             )
     return found
 
 
-def _policies_in_package() -> Iterable[type[Policy]]:
-    package = importlib.import_module("kvtheory.policies")
+def _in_package(name: str, base: type[Named]) -> Iterable[type[Named]]:
+    package = importlib.import_module(name)
     for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        module = importlib.import_module(f"{name}.{info.name}")
         for _, item in inspect.getmembers(module, inspect.isclass):
-            if issubclass(item, Policy) and item is not Policy and item.__module__ == module.__name__:
+            if issubclass(item, base) and item is not base and item.__module__ == module.__name__:
                 yield item
+
+
+def _known(plural: str, base: type[Named]) -> dict[str, type[Named]]:
+    group = f"kvtheory.{plural}"
+    found = _load_plugins(group)
+    for name, item in found.items():
+        if not (inspect.isclass(item) and issubclass(item, base)):
+            raise KVTheoryError(f"entry point '{name}' of {group} is not a {base.__name__}")
+    return index_by_name([*_in_package(group, base), *found.values()], plural)
 
 
 @cache
 def policies() -> dict[str, type[Policy]]:
     """Every known policy, by name: the package's own, then those of installed plugins."""
-    found = _load_plugins("kvtheory.policies")
-    for name, item in found.items():
-        if not (inspect.isclass(item) and issubclass(item, Policy)):
-            raise KVTheoryError(f"entry point '{name}' of kvtheory.policies is not a Policy")
-    return index_by_name([*_policies_in_package(), *found.values()])
+    return _known("policies", Policy)
+
+
+@cache
+def routers() -> dict[str, type[Router]]:
+    """Every known router, by name: the package's own, then those of installed plugins."""
+    return _known("routers", Router)
 
 
 @cache
@@ -99,3 +117,58 @@ def select_policies(names: str) -> list[type[Policy]]:
     if repeated := {name for name in wanted if wanted.count(name) > 1}:
         raise InputError(f"'{sorted(repeated)[0]}' is named twice", field="policies")
     return [lookup(known, name, "policy") for name in wanted]
+
+
+def router_options(router: type[Router]) -> list[Parameter]:
+    """What can be set of a router: the arguments of its `__init__` after the view."""
+    return parameters(router.__init__)[2:]
+
+
+def parse_router(spec: str) -> tuple[str, Callable[[View], Router], type[Router]]:
+    """Read `name` or `name:option=value:option=value`.
+
+    Returns:
+        the spec as it is written in reports, what makes the router of a view, and its class.
+
+    Raises:
+        InputError: for an unknown router or option, or a value of the wrong type or range.
+    """
+    name, *parts = (part.strip() for part in spec.split(":"))
+    router = lookup(routers(), name, "router")
+    known = {option.name: option for option in router_options(router)}
+    given: dict[str, Any] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise InputError(f"'{part}' is not option=value", file=spec)
+        option = lookup(known, key, f"option of {name}")
+        if key in given:
+            raise InputError("given twice", file=spec, field=key)
+        given[key] = convert(value, option.kind, spec, key)
+        if isinstance(given[key], float) and not isfinite(given[key]):
+            raise InputError(f"'{value}' is not a finite number", file=spec, field=key)
+    options = {key: given[key] for key in known if key in given}
+    label = ":".join([name, *(f"{key}={written(value)}" for key, value in options.items())])
+    return label, partial(router, **options), router
+
+
+def written(value: Any) -> str:
+    """A value as one writes it in a spec."""
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
+
+
+def select_routers(specs: str) -> list[tuple[str, Callable[[View], Router], type[Router]]]:
+    """Routers given in a comma-separated list, in its order; `all` for every one, with its defaults.
+
+    Returns:
+        what :func:`parse_router` says of each.
+
+    Raises:
+        InputError: for an unknown, empty or repeated router.
+    """
+    wanted = sorted(routers()) if specs.strip() == "all" else [part.strip() for part in specs.split(",")]
+    chosen = [parse_router(spec) for spec in wanted]
+    labels = [label for label, _, _ in chosen]
+    if repeated := {label for label in labels if labels.count(label) > 1}:
+        raise InputError(f"'{sorted(repeated)[0]}' is named twice", field="routers")
+    return chosen

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-import types
-import typing
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 from kvtheory.errors import InputError
 from kvtheory.model import Trace
 from kvtheory.registry import lookup, plugins
+from kvtheory.specs import convert, parameters
 
 Generator = Callable[..., Trace]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a workload: its name, type and default."""
-
-    name: str
-    kind: Any
-    default: Any
 
 
 def workloads() -> dict[str, Generator]:
     """Installed workload generators, by name (entry points of `kvtheory.workloads`)."""
     return plugins("kvtheory.workloads")
-
-
-def parameters(generator: Generator) -> list[Parameter]:
-    """The parameters a generator's signature declares."""
-    hints = typing.get_type_hints(generator)
-    declared = inspect.signature(generator).parameters.values()
-    return [Parameter(p.name, hints.get(p.name, str), p.default) for p in declared]
 
 
 def generate(spec: str) -> Trace:
@@ -53,7 +34,7 @@ def generate(spec: str) -> Trace:
         parameter = lookup(known, key, f"parameter of {name}")
         if key in arguments:
             raise InputError("given twice", file=spec, field=key)
-        arguments[key] = _convert(value, parameter.kind, spec, key)
+        arguments[key] = convert(value, parameter.kind, spec, key)
     try:
         return generator(**arguments)
     except InputError as error:
@@ -101,20 +82,3 @@ def _names_a_workload(source: str) -> bool:
     """Whether it is written as a workload rather than as a path: to word the error where it is neither."""
     name = source.partition(":")[0]
     return name in workloads() or not ({"/", "\\", "."} & set(name))
-
-
-def _convert(value: str, kind: Any, spec: str, key: str) -> Any:
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise InputError(f"'{value}' is not one of {', '.join(get_args(kind))}", file=spec, field=key)
-        return value
-    if get_origin(kind) in (typing.Union, types.UnionType):
-        kind = next(option for option in get_args(kind) if option is not type(None))
-    try:
-        return kind(value)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"'{value}' is not {_article(kind)}", file=spec, field=key) from error
-
-
-def _article(kind: Any) -> str:
-    return {int: "an integer", float: "a number"}.get(kind, f"a {getattr(kind, '__name__', kind)}")

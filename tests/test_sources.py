@@ -6,7 +6,8 @@ import pytest
 
 from kvtheory.errors import InputError
 from kvtheory.shapes import parse_tree
-from kvtheory.sources import generate, open_source, parameters, workloads
+from kvtheory.sources import generate, open_source, workloads
+from kvtheory.specs import parameters
 
 
 @pytest.mark.parametrize(

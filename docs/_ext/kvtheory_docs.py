@@ -1,4 +1,4 @@
-"""What these pages generate, so that it cannot rot: policy pages, lists, the package tree, real output.
+"""What these pages generate, so that it cannot rot: pages of policies and routers, lists, the package tree, real output.
 
 Directives::
 
@@ -42,9 +42,11 @@ from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from kvtheory.policy import Policy
-from kvtheory.registry import policies
+from kvtheory.registry import policies, router_options, routers, written
 from kvtheory.report.listing import knowledge, traits
-from kvtheory.sources import parameters, workloads
+from kvtheory.router import Router
+from kvtheory.sources import workloads
+from kvtheory.specs import parameters
 
 TIMEOUT = 600
 WORDS = {"COLUMNS": "96", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
@@ -79,17 +81,21 @@ def list_table(header: list[str], rows: list[list[str]], widths: str = "auto") -
 
 
 def generate(app: Sphinx) -> None:
-    """Write docs/generated: one page per policy, their index, the workloads, and the figures."""
+    """Write docs/generated: one page per policy and per router, their indexes, the workloads, and the figures."""
     folder = Path(app.srcdir) / "generated"
     known = dict(sorted(policies().items()))
     pages = {f"policies/{name}.rst": policy_page(name, policy, folder) for name, policy in known.items()}
     pages["policies.rst"] = policy_index(known)
+    senders = dict(sorted(routers().items()))
+    pages |= {f"routers/{name}.rst": router_page(name, router, folder) for name, router in senders.items()}
+    pages["routers.rst"] = router_index(senders)
     pages["workloads.rst"] = workload_page()
     for name, text in pages.items():
         write_if_changed(folder / name, text)
-    for file in (folder / "policies").glob("*.rst"):
-        if f"policies/{file.name}" not in pages:
-            file.unlink()
+    for kind in ("policies", "routers"):
+        for file in (folder / kind).glob("*.rst"):
+            if f"{kind}/{file.name}" not in pages:
+                file.unlink()
     for script in sorted((Path(app.srcdir) / "figures").glob("*.py")):
         command = [sys.executable, str(script), str(folder / "figures")]
         code, _, errors = execute(command, Path(app.srcdir))
@@ -152,12 +158,63 @@ def policy_page(name: str, policy: type[Policy], folder: Path) -> str:
         text += list_table(["competitive ratio", "kind", "status"], rows)
     else:
         text += "None.\n\n"
-    text += heading("Source", "-")
-    source = inspect.getsourcefile(policy)
-    if source:
-        path = Path(os.path.relpath(source, folder / "policies")).as_posix()
-        text += f".. literalinclude:: {path}\n   :language: python\n"
+    return text + source_section(policy, folder / "policies")
+
+
+def source_section(item: type, folder: Path) -> str:
+    """The file that holds a class, as a section of a page in `folder`."""
+    source = inspect.getsourcefile(item)
+    if not source:
+        return ""
+    path = Path(os.path.relpath(source, folder)).as_posix()
+    return heading("Source", "-") + f".. literalinclude:: {path}\n   :language: python\n"
+
+
+def router_index(known: dict[str, type[Router]]) -> str:
+    """The table of routers and the toctree of their pages."""
+    rows = [
+        [
+            f":doc:`{name} <routers/{name}>`",
+            cell(router.summary()),
+            "omniscient" if router.omniscient else "blind",
+            "yes" if router.draws else "no",
+        ]
+        for name, router in known.items()
+    ]
+    text = heading("Routers")
+    text += (
+        "Written at build time from the registry: whatever `kvtheory routers` lists has a page here. A blind router "
+        "sees prompts, its own dispatches, and completions with what the worker reports of them; an omniscient one "
+        "reads the true caches and the true work. Every router is held to the contract of "
+        ":mod:`kvtheory.testing.router_contract`.\n\n"
+    )
+    text += list_table(["name", "where it sends a request", "sees", "draws"], rows)
+    text += ".. toctree::\n   :hidden:\n\n" + "".join(f"   routers/{name}\n" for name in known)
     return text
+
+
+def router_page(name: str, router: type[Router], folder: Path) -> str:
+    """One router: docstring, what it declares, its options, its source."""
+    text = heading(name)
+    text += f".. autoclass:: {router.__module__}.{router.__qualname__}\n"
+    text += "   :no-members:\n   :class-doc-from: class\n\n"
+    cited = " ".join(f"[{key}]_" for key in router.source.split()) or "none"
+    text += list_table(
+        ["declares", ""],
+        [
+            ["sees", "true caches and work" if router.omniscient else "its own dispatches and completions"],
+            ["draws", "yes" if router.draws else "no"],
+            ["first tokens", "watched" if router.watches_first_tokens else "not watched"],
+            ["source", cited],
+        ],
+    )
+    if options := router_options(router):
+        text += heading("Options", "-")
+        rows = [
+            [f"`{option.name}`", cell(option.shown), f"`{written(option.default)}`"] for option in options
+        ]
+        text += list_table(["option", "type", "default"], rows)
+    return text + source_section(router, folder / "routers")
 
 
 def _column(column: Any) -> str:
@@ -182,10 +239,13 @@ def workload_page() -> str:
         text += body.strip() + "\n\n"
         rows = []
         for parameter in parameters(generator):
-            kind = getattr(parameter.kind, "__args__", None)
-            shown = " or ".join(f"`{option}`" for option in kind) if kind else parameter.kind.__name__
             rows.append(
-                [f"`{parameter.name}`", shown, f"`{parameter.default}`", meaning.get(parameter.name, "")]
+                [
+                    f"`{parameter.name}`",
+                    cell(parameter.shown),
+                    f"`{parameter.default}`",
+                    meaning.get(parameter.name, ""),
+                ]
             )
         text += list_table(["parameter", "type", "default", "meaning"], rows)
     return text

@@ -1,4 +1,4 @@
-"""What there is to choose from: policies and workloads."""
+"""What there is to choose from: policies, routers and workloads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from kvtheory.policy import Policy, Trait
-from kvtheory.sources import Generator, parameters
+from kvtheory.registry import router_options, written
+from kvtheory.router import Router
+from kvtheory.sources import Generator
+from kvtheory.specs import parameters
 
 
 def knowledge(policy: type[Policy]) -> str:
@@ -40,12 +43,27 @@ def print_policies(policies: Mapping[str, type[Policy]], screen: Console) -> Non
     screen.print(table)
 
 
+def options(router: type[Router]) -> str:
+    """What can be set of a router, with defaults."""
+    return " ".join(f"{option.name}={written(option.default)}" for option in router_options(router)) or "-"
+
+
+def print_routers(routers: Mapping[str, type[Router]], screen: Console) -> None:
+    """One line per router."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("router", "sees", "draws", "options", "what it does"):
+        table.add_column(column)
+    for name, router in sorted(routers.items()):
+        sees = "omniscient" if router.omniscient else "blind"
+        draws = "yes" if router.draws else "no"
+        table.add_row(name, sees, draws, options(router), router.summary())
+    screen.print(table, markup=False)
+
+
 def print_workloads(workloads: Mapping[str, Generator], screen: Console) -> None:
     """One line per workload, then its parameters with their defaults."""
     for name, generator in sorted(workloads.items()):
         summary = (inspect.getdoc(generator) or "").partition("\n")[0].split(" [")[0]
         screen.print(f"[bold]{name}[/bold]  {summary}")
         for parameter in parameters(generator):
-            kind = getattr(parameter.kind, "__args__", None)
-            shown = "|".join(kind) if kind else parameter.kind.__name__
-            screen.print(f"    {parameter.name}={parameter.default}  ({shown})", markup=False)
+            screen.print(f"    {parameter.name}={parameter.default}  ({parameter.shown})", markup=False)
