@@ -14,7 +14,7 @@ from kvtheory.engine.cluster import UNIT, MakeRouter
 from kvtheory.engine.fleet import Caches
 from kvtheory.engine.workers import Rates, Workers
 from kvtheory.errors import RouterError
-from kvtheory.model import CostModel, IntArray, PrefixTree
+from kvtheory.model import CostModel, IntArray, LongArray, PrefixTree
 from kvtheory.policy import Policy
 from kvtheory.router import Arrival, Floats, View
 
@@ -83,13 +83,13 @@ class _Anywhere:
         self.holders = caches.holders
 
     def __contains__(self, v: object) -> bool:
-        return bool(self.holders[v].any())
+        return isinstance(v, int) and bool(self.holders[v].any())
 
 
 class _State:
     """What an omniscient router asks of the workers, between two requests."""
 
-    def __init__(self, caches: Caches, rates: Rates, above: np.ndarray) -> None:
+    def __init__(self, caches: Caches, rates: Rates, above: LongArray) -> None:
         self.caches, self.rates, self.above = caches, rates, above
         self.load: Floats = np.zeros(caches.workers)
         self.asked = 0
@@ -101,5 +101,6 @@ class _State:
         return self.load - now
 
     def costs_of(self, request: int) -> Floats:
-        cost: Floats = self.rates.prefill(self.above[self.match(self.asked)], int(self.above[self.asked]))
-        return cost + self.rates.answer(0)
+        rates, hit = self.rates, self.above[self.match(self.asked)]
+        cost: Floats = rates.prefill(hit, int(self.above[self.asked])) + rates.answer(0)
+        return cost

@@ -1,7 +1,6 @@
 """Every statement about what a family forces on routers holds, to the last unit of cost, at every case."""
 
 from fractions import Fraction
-from itertools import product
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from adversaries.adaptive import ask_for_missing
 from adversaries.live_fleet import LiveFleet
-from adversaries.routing_forces import best_makespan, belady_hits, routed, routing_statements
+from adversaries.routing_forces import best_makespan, routed, routing_statements
 from kvtheory.cli import run
 from kvtheory.engine.cluster import simulate
 from kvtheory.errors import InputError, PolicyError
@@ -19,7 +18,7 @@ from kvtheory.offline.makespan_ilp import solve_routing
 from kvtheory.offline.routing_bound import makespan_lower_bound
 from kvtheory.policies.fifo import LeafFIFO
 from kvtheory.policies.lru import LeafLRU
-from kvtheory.registry import parse_router, policies, routers
+from kvtheory.registry import routers
 from kvtheory.shapes import star
 from kvtheory.sources import generate, open_source
 from kvtheory.testing.strategies import instances
