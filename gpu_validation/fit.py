@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kvtheory.engine.presets import relative_least_squares
 from kvtheory.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
@@ -49,17 +50,9 @@ def fit(hit: FloatArray, miss: FloatArray, ttft: FloatArray) -> TTFTModel:
     Raises:
         InputError: with fewer rows than coefficients, or where the least squares do not converge.
     """
-    from scipy.optimize import nnls
-
     if len(ttft) < 4:
         raise InputError(f"{len(ttft)} rows are too few for a fit of 4 coefficients")
-    features = _features(hit, miss) / ttft[:, None]
-    scale = np.maximum(np.abs(features).max(axis=0), 1e-30)
-    try:
-        found, _ = nnls(features / scale, np.ones(len(ttft)))
-    except RuntimeError as error:
-        raise InputError(f"no cost model fits the {len(ttft)} rows: {error}") from error
-    return TTFTModel(*(float(x) for x in found / scale))
+    return TTFTModel(*relative_least_squares(_features(hit, miss), ttft))
 
 
 def _features(hit: FloatArray, miss: FloatArray) -> FloatArray:

@@ -56,6 +56,9 @@ SHAPES = {
     "llama-8b-shape": Shape(4096, 14336, 32, 32, 8, 128, 128256, "bfloat16"),
 }
 
+WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
+"""Files that vLLM loads weights from; a folder without any gets random ones."""
+
 
 def model_folder(model: str, longest: int, folder: Path) -> tuple[str, bool, int]:
     """Where vLLM finds the model, whether its weights are random, and its vocabulary.
@@ -78,4 +81,5 @@ def model_folder(model: str, longest: int, folder: Path) -> tuple[str, bool, int
     except (OSError, ValueError, KeyError) as error:
         known = ", ".join(SHAPES)
         raise InputError(f"'{model}' is no folder of a model, nor one of {known}", field="model") from error
-    return model, not any(Path(model).glob("*.safetensors")), vocabulary
+    weights = any(file for pattern in WEIGHTS for file in Path(model).glob(pattern))
+    return model, not weights, vocabulary

@@ -35,7 +35,7 @@ class Plan:
         workloads: sources as `kvtheory ratio` takes them.
         names: policies, or `stock`.
         block, blocks, longest: of the KV cache, and the longest prompt in tokens.
-        repeats: rounds; the order of policies rotates from round to round, the seed is the round.
+        repeats: rounds of all workloads; the orders rotate from round to round, the seed is the round.
         warmup: share of the requests that is served but not measured.
         requests: most requests of a workload.
         together: requests at a time in the offline mode.
@@ -105,29 +105,31 @@ def _runs(
     plan: Plan, engine: AnyEngine, traces: dict[str, Trace], say: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     """Every run, as `run` writes it."""
-    for spec, trace in traces.items():
-        jobs = _jobs(plan, engine, trace)
-        _heat(engine, plan, jobs)
-        timed = _timed(jobs, _mean_service(engine, plan, jobs), plan) if plan.load else None
-        for repeat, name in _order(plan):
-            for mode in ("offline", "timed") if timed else ("offline",):
-                say(f"{spec}, {mode}, round {repeat + 1}, {name}")
-                engine.switch(None if name == STOCK else name, repeat)
-                start = time.perf_counter()
-                if mode == "offline" or timed is None:
-                    served = engine.serve(jobs, together=plan.together)
-                else:
-                    served = engine.serve_timed(timed)
-                yield {
-                    "workload": spec,
-                    "mode": mode,
-                    "policy": name,
-                    "repeat": repeat,
-                    "seconds": time.perf_counter() - start,
-                    "status": engine.status(),
-                    "requests": [_row(s) for s in served],
-                    "simulated_hits": _simulated(engine, trace, name, repeat),
-                }
+    jobs = {spec: _jobs(plan, engine, trace) for spec, trace in traces.items()}
+    timed = {}
+    for spec, mine in jobs.items():
+        _heat(engine, plan, mine)
+        if plan.load:
+            timed[spec] = _timed(mine, _mean_service(engine, plan, mine), plan)
+    for repeat, spec, name in _order(plan):
+        for mode in ("offline", "timed") if timed else ("offline",):
+            say(f"round {repeat + 1}, {spec}, {mode}, {name}")
+            engine.switch(None if name == STOCK else name, repeat)
+            start = time.perf_counter()
+            if mode == "offline":
+                served = engine.serve(jobs[spec], together=plan.together)
+            else:
+                served = engine.serve_timed(timed[spec])
+            yield {
+                "workload": spec,
+                "mode": mode,
+                "policy": name,
+                "repeat": repeat,
+                "seconds": time.perf_counter() - start,
+                "status": engine.status(),
+                "requests": [_row(s) for s in served],
+                "simulated_hits": _simulated(engine, traces[spec], name, repeat),
+            }
 
 
 def served_trace(spec: str, plan: Plan) -> Trace:
@@ -161,11 +163,16 @@ def _timed(jobs: list[Job], service: float, plan: Plan) -> list[Job]:
     return [Job(job.prompt, job.output, float(at)) for job, at in zip(jobs, np.cumsum(gaps), strict=True)]
 
 
-def _order(plan: Plan) -> Iterator[tuple[int, str]]:
+def _order(plan: Plan) -> Iterator[tuple[int, str, str]]:
+    """Round by round; each is all workloads under all policies, so that a machine's drift meets them all."""
     for repeat in range(plan.repeats):
-        turn = repeat % len(plan.names)
-        for name in plan.names[turn:] + plan.names[:turn]:
-            yield repeat, name
+        for spec in _turned(plan.workloads, repeat):
+            for name in _turned(plan.names, repeat):
+                yield repeat, spec, name
+
+
+def _turned(names: tuple[str, ...], by: int) -> tuple[str, ...]:
+    return names[by % len(names) :] + names[: by % len(names)]
 
 
 def _row(served: Served) -> list[float]:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from kvtheory import __version__
+from kvtheory.command import (
+    ConflictOption,
+    JsonOption,
+    SourceArgument,
+    Spinner,
+    check_outputs,
+    print_pairs,
+    printable,
+    write_json,
+)
 from kvtheory.errors import InputError, KVTheoryError, LimitError
+from kvtheory.route import route
 
 LIMIT_REACHED, INTERRUPTED = 3, 130
 
@@ -25,15 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-SourceArgument = Annotated[str, typer.Argument(help="Trace file, '-', or a workload such as gsp:groups=8.")]
-JsonOption = Annotated[str | None, typer.Option("--json", help="Write JSON to a file; '-' for stdout.")]
-
-
-Conflict = Literal["refuse", "split"]
-ConflictOption = Annotated[
-    Conflict, typer.Option("--on-conflict", help="One id, two parents: refuse, or rekey by (parent, id).")
-]
 
 
 @app.command()
@@ -62,7 +63,7 @@ def ratio(
     parse_capacities(capacity, 100)
     if plot:
         check_plot_path(plot)
-    _check_outputs(source, plot, html, json_file)
+    check_outputs(source, plot, html, json_file)
     with Spinner() as say:
         say("reading")
         trace = open_source(source, on_conflict=on_conflict)
@@ -83,7 +84,7 @@ def ratio(
 
         print_report(report, console())
     if json_file:
-        _write_json(report.to_json(), json_file)
+        write_json(report.to_json(), json_file)
     if plot:
         from kvtheory.report.curves import write_plot
 
@@ -115,7 +116,7 @@ def opt(
     from kvtheory.ratio.capacity import parse_capacities
     from kvtheory.sources import open_source
 
-    _check_outputs(source, witness, json_file)
+    check_outputs(source, witness, json_file)
     with Spinner() as say:
         say("reading")
         trace = open_source(source, on_conflict=on_conflict)
@@ -125,12 +126,15 @@ def opt(
         say(f"solving by {method}")
         found = solve(trace, capacities[0], method, cost=cost, bypass=bypass, time_limit=time_limit, gap=gap)
     if json_file != "-":
-        _print_pairs(found.to_json())
+        print_pairs(found.to_json())
     if json_file:
-        _write_json(found.to_json(), json_file)
+        write_json(found.to_json(), json_file)
     if witness:
         write_witness(witness, trace, found.capacity, found.solution, bypass=bypass, cost=found.cost)
     return LIMIT_REACHED if found.solution.status == "limit" else 0
+
+
+app.command()(route)
 
 
 @app.command()
@@ -152,7 +156,7 @@ def exact(
     from kvtheory.ratio.exact import parse_instance, solve_exact
 
     instance = parse_instance(tree, capacity, requestable)
-    _check_outputs(None, certificate, emit_policy, json_file)
+    check_outputs(None, certificate, emit_policy, json_file)
     if str(emit_policy) == "-":
         raise InputError("is a file, not standard output", field="emit-policy")
     with Spinner() as say:
@@ -161,9 +165,9 @@ def exact(
         found = solved.result()
         limit = _write_proofs(solved, found.settled, certificate, emit_policy)
     if json_file:
-        _write_json(found.to_json(), json_file)
+        write_json(found.to_json(), json_file)
     if json_file != "-":
-        _print_pairs(found.to_json())
+        print_pairs(found.to_json())
     if limit:
         raise LimitError(limit)
     return 0 if found.settled else LIMIT_REACHED
@@ -182,7 +186,7 @@ def _write_proofs(solved: Any, settled: bool, certificate: Path | None, emit_pol
             if settled and proof["claim"]["kind"] != "exact":
                 problem = f"the certificate proves only a {proof['claim']['kind']} bound"
         if emit_policy:
-            _write_json(emitted_policy(solved), str(emit_policy))
+            write_json(emitted_policy(solved), str(emit_policy))
     except LimitError as error:
         problem = str(error)
     return problem
@@ -195,7 +199,7 @@ def verify(
     """Check a proof in exact arithmetic; exit code 0 only if everything holds."""
     from kvtheory.verify import verify_file
 
-    _print_pairs(verify_file(file))
+    print_pairs(verify_file(file))
 
 
 @app.command(name="policies")
@@ -210,7 +214,7 @@ def list_policies() -> None:
 
 @app.command(name="routers")
 def list_routers() -> None:
-    """Every router, what it sees, and its options."""
+    """Every router, what it sees and its options."""
     from kvtheory.registry import routers as known
     from kvtheory.report.listing import print_routers
     from kvtheory.report.table import console
@@ -315,61 +319,6 @@ def _root(
     """Competitive analysis of KV caching."""
 
 
-def _check_outputs(source: str | None, *outputs: Path | str | None) -> None:
-    """Refuse, before any work, outputs that cannot be written, or that overwrite each other or the source."""
-    from kvtheory.atomic import require_writable
-
-    taken = {os.path.realpath(source)} if source else set()
-    for file in outputs:
-        if file is None or file == "-":
-            continue
-        require_writable(Path(file))
-        real = os.path.realpath(file)
-        if real in taken and not real.startswith("/dev/"):
-            raise InputError("is the source, or named twice as an output", file=str(file))
-        taken.add(real)
-
-
-def _write_json(value: dict[str, Any], target: str) -> None:
-    text = json.dumps(value, allow_nan=False)
-    if target == "-":
-        typer.echo(text)
-        return
-    from kvtheory.atomic import atomic_write
-
-    with atomic_write(Path(target), "w") as stream:
-        stream.write(text + "\n")
-
-
-def _print_pairs(result: dict[str, Any]) -> None:
-    for key, value in result.items():
-        typer.echo(_printable(f"{key:>12}  {value}"))
-
-
-def _printable(text: str) -> str:
-    """What a file says may hold control characters; a terminal never sees them."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-class Spinner:
-    """A spinner on stderr, on a terminal only; called with what is being done."""
-
-    def __enter__(self) -> Callable[[str], None]:
-        self._status: Any = None
-        if not sys.stderr.isatty():
-            return lambda stage: None
-        from kvtheory.report.table import console
-
-        self._status = console(stderr=True).status("starting")
-        self._status.start()
-        update: Callable[[str], None] = self._status.update
-        return update
-
-    def __exit__(self, *_: object) -> None:
-        if self._status:
-            self._status.stop()
-
-
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every failure is one line on stderr and an exit code."""
     from kvtheory.registry import plugins
@@ -419,7 +368,7 @@ def _discard_stdout() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    line = " ".join(_printable(message).split())
+    line = " ".join(printable(message).split())
     print(f"kvtheory: {line}", file=sys.stderr)
     return code
 

@@ -140,14 +140,17 @@ class PrefixTree:
 class CostModel:
     """Service cost of a request: unit misses by default, exact where its numbers are ints or Fractions.
 
-    alpha_cached * hit + alpha_miss * miss + attention * (length**2 - hit**2) + output + decode * tokens, with
-    hit, miss and length in nodes or tokens; `attention` is for what each missed token reads before itself.
+    Up to the first token: fixed + alpha_cached * hit + alpha_miss * miss + attention * (length**2 - hit**2).
+    Then: output + decode * tokens + context * (tokens * length + tokens * (tokens - 1) / 2). Hit, miss and
+    length are in nodes or tokens. Each missed token reads what is before it, and so does each one generated.
 
     Args:
         alpha_cached, alpha_miss: of a unit that hits or misses.
         output: of every request's answer.
         decode: of one token of the answer.
         attention: of half a pair of a missed unit and a unit before it.
+        context: of a pair of a generated token and a unit before it.
+        fixed: of every request, before its first token.
     """
 
     alpha_cached: Number = 0
@@ -155,16 +158,19 @@ class CostModel:
     output: Number = 0
     decode: Number = 0
     attention: Number = 0
+    context: Number = 0
+    fixed: Number = 0
 
     def prefill(self, hit: int, miss: int) -> Number:
         """Cost up to the first token."""
         length = hit + miss
         quadratic = self.attention * (length * length - hit * hit)
-        return self.alpha_cached * hit + self.alpha_miss * miss + quadratic
+        return self.fixed + self.alpha_cached * hit + self.alpha_miss * miss + quadratic
 
     def cost(self, hit: int, miss: int, tokens: int = 0) -> Number:
         """Cost of a request that hits `hit` units, misses `miss` and answers with `tokens` tokens."""
-        return self.prefill(hit, miss) + self.output + self.decode * tokens
+        pairs = tokens * (hit + miss) + tokens * (tokens - 1) // 2
+        return self.prefill(hit, miss) + self.output + self.decode * tokens + self.context * pairs
 
     def scaled(self) -> tuple[CostModel, int]:
         """The same in whole numbers, and by how much they are larger; (itself, 0) if a number is a float."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from kvtheory.cli import JsonOption, Spinner, _check_outputs, _print_pairs, _write_json
+from kvtheory.command import JsonOption, Spinner, check_outputs, print_pairs, write_json
 from kvtheory.errors import InputError
 
 Method = Literal["hill", "beam", "cem", "learned"]
@@ -40,7 +40,7 @@ def search(
     if nodes is not None and requestable not in (None, "all"):
         raise InputError("names nodes of one tree, and --tree stands for many", field="requestable")
     instance = None if nodes is not None else parse_instance(tree, capacity, requestable)
-    _check_outputs(None, output, json_file)
+    check_outputs(None, output, json_file)
     if str(output) == json_file == "-":
         raise InputError("standard output is taken by --json", field="output")
     with Spinner() as say:
@@ -54,9 +54,9 @@ def search(
             found = run(instance, chosen, method, length=length, evaluations=budget, seed=seed)
         found.write(output)
     if json_file:
-        _write_json(found.to_json(), json_file)
+        write_json(found.to_json(), json_file)
     if json_file != "-" and str(output) != "-":
-        _print_pairs(found.to_json())
+        print_pairs(found.to_json())
 
 
 def _any(text: str) -> int:

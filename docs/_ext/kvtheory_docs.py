@@ -1,4 +1,4 @@
-"""What these pages generate, so that it cannot rot: pages of policies and routers, lists, the package tree, real output.
+"""What these pages generate, so that it cannot rot: pages of policies and routers, lists, real output.
 
 Directives::
 
@@ -81,7 +81,7 @@ def list_table(header: list[str], rows: list[list[str]], widths: str = "auto") -
 
 
 def generate(app: Sphinx) -> None:
-    """Write docs/generated: one page per policy and per router, their indexes, the workloads, and the figures."""
+    """Write docs/generated: a page per policy and router, their indexes, the workloads, and the figures."""
     folder = Path(app.srcdir) / "generated"
     known = dict(sorted(policies().items()))
     pages = {f"policies/{name}.rst": policy_page(name, policy, folder) for name, policy in known.items()}
@@ -183,8 +183,9 @@ def router_index(known: dict[str, type[Router]]) -> str:
     ]
     text = heading("Routers")
     text += (
-        "Written at build time from the registry: whatever `kvtheory routers` lists has a page here. A blind router "
-        "sees prompts, its own dispatches, and completions with what the worker reports of them; an omniscient one "
+        "Written at build time from the registry: whatever `kvtheory routers` lists has a page here. A blind "
+        "router sees prompts, its own dispatches, and completions with what the worker reports of them; an "
+        "omniscient one "
         "reads the true caches and the true work. Every router is held to the contract of "
         ":mod:`kvtheory.testing.router_contract`.\n\n"
     )

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,16 @@ class ClusterRun:
     scale: int
     resent: int
     cut_requests: int
+
+    def after(self, first: int) -> ClusterRun:
+        """The same without the requests before `first`."""
+        if first == 0:
+            return self
+        rest: dict[str, Any] = {
+            name: value[first:] if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+        return ClusterRun(**rest)
 
     @property
     def loads(self) -> list[Number]:
@@ -182,7 +193,7 @@ def simulate(
         job.worker,
         job.hit,
         job.length,
-        rates.prefill(job.hit, job.length) + rates.answer(answers),
+        rates.prefill(job.hit, job.length) + rates.answer(answers, job.length),
         scale,
         resent,
         cut_requests,

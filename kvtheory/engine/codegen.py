@@ -125,6 +125,7 @@ def _flags(policy: type[Policy], traits: Trait) -> dict[str, bool]:
     return {
         "HAS_HOOKS": any(getattr(policy, name) for name in HOOKS),
         "RANKED": policy.rank is not None,
+        "RECENCY": Trait.RECENCY in traits,
         "TOUCH": Trait.TOUCH in traits,
         "BINARY": Trait.BINARY in traits,
         "PHASES": Trait.PHASES in traits,

@@ -17,7 +17,8 @@ class Table(NamedTuple):
             blocks of the node that a request is using.
         inserted, columns, marked: what the policy's rank and ties read.
         candidates, place: the evictable leaves, and where each slot stands among them, -1 for nowhere. A heap
-            by rank if the policy is ranked and TOUCH, else a list in the order of :mod:`kvtheory.model`.
+            by rank if the policy is ranked and TOUCH or RECENCY, else a list in the order of
+            :mod:`kvtheory.model`.
         marked_order: marked slots in the order of marking, shape (capacity,); twice that under FULL.
         path: under FULL the path that was served last, shape (capacity,).
         counters: number of candidates, of marks, of insertions, of requests, of phases ended early, of

@@ -31,21 +31,23 @@ class Rates(NamedTuple):
     output: float
     decode: float
     attention: float
+    context: float
+    fixed: float
 
     @classmethod
     def of(cls, costs: CostModel) -> Rates:
         """The numbers of a cost model."""
-        numbers = (costs.alpha_cached, costs.alpha_miss, costs.output, costs.decode, costs.attention)
-        return cls(*map(float, numbers))
+        return cls(*map(float, vars(costs).values()))
 
     def prefill(self, hit: Any, length: Any) -> Any:
         """Cost up to the first token."""
         quadratic = self.attention * (length * length - hit * hit)
-        return self.cached * hit + self.miss * (length - hit) + quadratic
+        return self.fixed + self.cached * hit + self.miss * (length - hit) + quadratic
 
-    def answer(self, tokens: Any) -> Any:
+    def answer(self, tokens: Any, length: Any) -> Any:
         """Cost of what follows it."""
-        return self.output + self.decode * tokens
+        pairs = tokens * length + tokens * (tokens - 1) // 2
+        return self.output + self.decode * tokens + self.context * pairs
 
 
 class Agenda:
@@ -164,7 +166,7 @@ class FifoWorkers:
         job, rates = self.job, self.job.rates
         hit = int(self._above[self.caches.serve(worker, self._nodes[request])])
         prefill = rates.prefill(hit, self._length[request])
-        work = prefill + rates.answer(self._tokens[request])
+        work = prefill + rates.answer(self._tokens[request], self._length[request])
         start = max(now, float(self._free[worker]))
         pace = self.paces[worker]
         first, finish = start + prefill, start + work
@@ -203,7 +205,8 @@ class FifoWorkers:
 
     def costs_of(self, request: int) -> Floats:
         rates, hit = self.job.rates, self._above[self.match(self._nodes[request])]
-        cost: Floats = rates.prefill(hit, self._length[request]) + rates.answer(self._tokens[request])
+        length = self._length[request]
+        cost: Floats = rates.prefill(hit, length) + rates.answer(self._tokens[request], length)
         return cost
 
     @property

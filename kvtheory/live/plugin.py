@@ -57,7 +57,15 @@ def register() -> None:
             require_version()
             activate(self, settings)
 
+    started = EngineCore.__init__
+
+    @functools.wraps(started)
+    def start(self: Any, vllm_config: Any, *args: Any, **kwargs: Any) -> None:
+        started(self, vllm_config, *args, **kwargs)
+        require_active(self.scheduler, asked_for(vllm_config))
+
     Scheduler.__init__ = initialise
+    EngineCore.__init__ = start
     EngineCore.kvtheory_status = lambda core: status(core.scheduler)
     EngineCore.kvtheory_switch = lambda core, name, seed=0: switch(core.scheduler, name, seed)
 
@@ -143,6 +151,25 @@ def activate(scheduler: Any, settings: Settings) -> None:
         settings.seed,
         pool.table.capacity,
     )
+
+
+def require_active(scheduler: Any, settings: Settings | None) -> None:
+    """Hold an engine that has started to what was asked for: a scheduler of another make is not vLLM's.
+
+    Raises:
+        InputError: if it has a prefix cache that evicts by anything else.
+    """
+    if settings is None:
+        return
+    manager = getattr(scheduler, "kv_cache_manager", None)
+    if manager is not None and not manager.enable_caching:
+        return
+    found = status(scheduler) if manager is not None else None
+    if found is None or (found["policy"], found["seed"]) != (settings.policy.name, settings.seed):
+        raise InputError(
+            f"the policy {settings.policy.name} cannot run in this engine: its scheduler, "
+            f"{type(scheduler).__name__}, does not begin as vLLM's does"
+        )
 
 
 def obstacle(scheduler: Any) -> str | None:

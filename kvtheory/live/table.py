@@ -120,11 +120,8 @@ class NodeTable(Generic[Key]):
     def evict(self, count: int) -> list[Key]:
         """Evict `count` leaves, or as many as there are; their keys, in order."""
         chosen, deaths = self._kernel.evict(self._table, count, self._victims, self._dead)
-        victims = self._victims[:chosen].tolist()
-        keys = [self._key[slot] for slot in victims]
+        keys = [self._key[slot] for slot in self._victims[:chosen].tolist()]
         self._bury(deaths)
-        for slot in victims:
-            self._let_go(slot)
         return keys
 
     def drop(self, key: Key) -> None:
@@ -162,16 +159,16 @@ class NodeTable(Generic[Key]):
         self._dead, self._victims = np.zeros(2 * old, np.int32), np.zeros(2 * old, np.int32)
 
     def _bury(self, deaths: int) -> None:
+        """Free the slots that the kernel says are dead."""
         for slot in self._dead[:deaths].tolist():
-            self._let_go(slot)
+            if (key := self._key[slot]) is not NOBODY:
+                del self._slot[key]
+                self._key[slot] = NOBODY
+                self._free.append(slot)
 
     def _let_go(self, slot: int) -> None:
-        """Free a slot that stands for nothing any more."""
+        """Free a slot if it stands for nothing any more."""
         table = self._table
-        if not slot or self._key[slot] is NOBODY:
-            return
-        if table.resident[slot] or table.marked[slot] or table.children[slot]:
-            return
-        del self._slot[self._key[slot]]
-        self._key[slot] = NOBODY
-        self._free.append(slot)
+        if slot and not (table.resident[slot] or table.marked[slot] or table.children[slot]):
+            self._dead[0] = slot
+            self._bury(1)

@@ -270,8 +270,16 @@ def ratio_interval(
         return (1.0 if mean == 0 else None), None
     if not randomised or len(misses) < 2:
         return mean / opt, None
+    return mean / opt, student_interval([m / opt for m in misses])
+
+
+def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Student's t interval (95 %) of a mean; None of fewer than two values."""
     from scipy.special import stdtrit
 
-    spread = float(np.std(np.array(misses, dtype=np.float64), ddof=1)) / len(misses) ** 0.5
-    half = float(stdtrit(len(misses) - 1, (1 + CONFIDENCE) / 2)) * spread
-    return mean / opt, ((mean - half) / opt, (mean + half) / opt)
+    if len(values) < 2:
+        return None
+    mean = sum(values) / len(values)
+    spread = float(np.std(np.array(values, dtype=np.float64), ddof=1)) / len(values) ** 0.5
+    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * spread
+    return mean - half, mean + half

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,12 +78,17 @@ def _half_interval(ci95: tuple[float, float] | None, opt: int, counted: int) -> 
 
 def render(report: RatioReport, extension: str) -> bytes:
     """The figure as a file's bytes; the same report gives the same bytes."""
+    return figure_bytes(lambda: draw(report), extension)
+
+
+def figure_bytes(make: Callable[[], Figure], extension: str) -> bytes:
+    """A figure, made under the house's settings, as bytes that are the same each time."""
     import matplotlib as mpl
 
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "kvtheory", "svg.fonttype": "none"}):
         metadata = {"Date": None} if extension == "svg" else None
-        draw(report).savefig(buffer, format=extension, dpi=144, metadata=metadata)
+        make().savefig(buffer, format=extension, dpi=144, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gpu_validation.prompts import FIRST_TOKEN, Prompts, shorten
-from gpu_validation.study import Plan
+from gpu_validation.shapes import model_folder
+from gpu_validation.study import Plan, _order
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
@@ -120,3 +123,24 @@ def test_this_plan_can_be_carried_out() -> None:
 def test_plans_that_cannot(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         replace(PLAN, **changes).check()
+
+
+def test_a_round_is_all_workloads_under_all_policies_and_begins_elsewhere() -> None:
+    plan = replace(PLAN, workloads=("cyclic", "zipf"), names=("stock", "lru", "rlt"), repeats=4)
+    order = list(_order(plan))
+    rounds = [order[i : i + 6] for i in range(0, 24, 6)]
+    for i, served in enumerate(rounds):
+        assert sorted(served) == sorted(product([i], plan.workloads, plan.names))
+    assert [served[0][1:] for served in rounds] == [
+        ("cyclic", "stock"), ("zipf", "lru"), ("cyclic", "rlt"), ("zipf", "stock"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "drawn"), [("model.safetensors", False), ("pytorch_model.bin", False), (None, True)]
+)
+def test_weights_on_disk_are_used(tmp_path: Path, file: str | None, drawn: bool) -> None:
+    (tmp_path / "config.json").write_text('{"vocab_size": 99}')
+    if file:
+        (tmp_path / file).touch()
+    assert model_folder(str(tmp_path), 512, tmp_path / "new") == (str(tmp_path), drawn, 99)

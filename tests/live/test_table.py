@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.live.table import NodeTable
 from kvtheory.model import PrefixTree, Trace
-from kvtheory.policy import Policy
+from kvtheory.policy import Policy, Trait
 from kvtheory.registry import policies
 from kvtheory.testing.strategies import seeds, traces
 
@@ -62,3 +62,43 @@ def test_a_long_replay_leaks_no_slot_and_repeats() -> None:
         assert player.table.counters["rescues"] == player.table.counters["early_phases"] == 0
     reference = ReferenceEngine(tree, capacity, policies()["rlt"], 7)
     assert runs[0] == runs[1] == [reference.serve(v) for v in requests]
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if Trait.RECENCY in policies()[n].traits])
+def test_the_heap_of_a_recency_policy_is_the_scan(name: str) -> None:
+    """Requests that overlap, marks ahead of the blocks, nodes that are generated and never marked."""
+    policy = policies()[name]
+    scan = type("Scan", (policy,), {"traits": policy.traits & ~(Trait.RECENCY | Trait.TOUCH)})
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        n, together = int(rng.integers(4, 13)), int(rng.integers(1, 4))
+        parents = [int(rng.integers(0, v)) if rng.random() < 0.5 else 0 for v in range(1, n + 1)]
+        tree = PrefixTree.from_parents(parents)
+        capacity = int(rng.integers(tree.height, n + 1))
+        requests, lags = rng.integers(1, n + 1, 40).tolist(), rng.integers(0, 3, (40, 2)).tolist()
+        tables = [NodeTable[int](p, capacity, capacity * (together + 1) + 1) for p in (policy, scan)]
+        assert overlapping(tables[0], tree, requests, lags, together) == overlapping(
+            tables[1], tree, requests, lags, together
+        )
+
+
+def overlapping(
+    table: NodeTable[int], tree: PrefixTree, requests: list[int], lags: list[list[int]], together: int
+) -> list[list[int]]:
+    """Victims of requests that end when `together` run; lags: nodes that are not marked, that come later."""
+    victims, running = [], []
+    for v, (unmarked, later) in zip(requests, lags, strict=True):
+        path = [int(u) for u in tree.path(v)]
+        hit = sum(u in table for u in path)
+        ahead = max(len(path) - unmarked, hit)
+        now = max(min(ahead, len(path) - later), hit - (hit == len(path)))  # the last block is computed anew
+        slots = table.slots(path)
+        table.serve(slots[:ahead], slots[:now], now)
+        victims.append(table.evict(max(0, len(table) - table.capacity)))
+        slots = table.slots(path)  # what is not in use may have been evicted
+        table.grow(slots[now:])
+        table.pin(slots[now:])
+        running.append(slots)
+        if len(running) == together:
+            table.release(running.pop(0)[::-1])
+    return [*victims, table.evict(len(table))]

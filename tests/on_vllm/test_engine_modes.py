@@ -35,6 +35,27 @@ def test_chunked_prefill_and_the_environment(
     assert [s.output for s in engine.serve(jobs, together=4)] == [s.output for s in served]
 
 
+def test_additional_config_alone_asks_for_a_policy(
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `LLM(..., additional_config=...)`; what disagrees or is unknown stops the engine as it starts."""
+    monkeypatch.delenv("KVTHEORY_POLICY", raising=False)
+    monkeypatch.delenv("KVTHEORY_SEED", raising=False)
+    with pytest.raises(InputError, match="no policy is named 'lrv'"):
+        start(**SMALL, additional_config={"kvtheory": {"policy": "lrv"}})
+    engine = start(**SMALL, additional_config={"kvtheory": {"policy": "rlt", "seed": 7}})
+    asked = engine.status()
+    assert asked is not None
+    assert (asked["policy"], asked["seed"]) == ("rlt", 7)
+    jobs = mixed(8, 40, 32)
+    served = engine.serve(jobs, together=4)
+    assert (engine.status() or {})["evictions"] > 0
+    engine.pool.check()
+    engine.switch("rlt", 7)
+    again = engine.serve(jobs, together=4)
+    assert [s.cached_tokens for s in again] == [s.cached_tokens for s in served]
+
+
 def test_prefix_caching_off(start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KVTHEORY_POLICY", "lru")
     engine = start(**SMALL, enable_prefix_caching=False)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,6 +132,58 @@ def test_a_pool_that_somebody_replaced_or_used() -> None:
     other.kv_cache_manager.block_pool.__class__ = type("Mine", (type(other.kv_cache_manager.block_pool),), {})
     with pytest.raises(InputError, match="Mine"):
         plugin.activate(other, settings())
+
+
+def test_a_scheduler_of_another_make_never_runs_silently() -> None:
+    """The plugin never sees one that does not call vLLM's `__init__`, so the started engine is looked at."""
+    found = scheduler()
+    plugin.require_active(found, None)
+    with pytest.raises(InputError, match="its scheduler, SimpleNamespace, does not begin"):
+        plugin.require_active(found, settings())
+    with pytest.raises(InputError, match="does not begin"):
+        plugin.require_active(SimpleNamespace(), settings())
+    plugin.activate(found, settings())
+    plugin.require_active(found, settings())
+    with pytest.raises(InputError, match="does not begin"):
+        plugin.require_active(found, settings("lru"))
+    off = scheduler()
+    off.kv_cache_manager.enable_caching = False
+    plugin.require_active(off, settings())
+
+
+def test_an_engine_with_a_scheduler_of_another_make_stops(tmp_path: Path) -> None:
+    """The whole way: the environment, a scheduler class that passes the plugin by, one clear line."""
+    script = tmp_path / "serve.py"
+    script.write_text(OTHER_MAKE, encoding="utf-8")
+    asked = {"KVTHEORY_POLICY": "rlt", "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, **asked}, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "SERVED" not in done.stdout
+    assert "kvtheory.errors.InputError: the policy rlt cannot run in this engine" in done.stderr
+
+
+OTHER_MAKE = """
+from pathlib import Path
+import tempfile
+from gpu_validation.engine import Engine
+
+def main():
+    from vllm.v1.core.sched.scheduler import Scheduler
+
+    class Mine(Scheduler):
+        def __init__(self, *args, **kwargs):
+            Scheduler.__init__.__wrapped__(self, *args, **kwargs)
+
+    folder = Path(tempfile.mkdtemp())
+    Engine("tiny-shape", block=32, blocks=40, longest=512, folder=folder, scheduler_cls=Mine)
+    print("SERVED")
+
+if __name__ == "__main__":
+    main()
+"""
 
 
 def test_asking_an_engine_without_the_plugin() -> None:

@@ -11,6 +11,7 @@ from kvtheory._numba import njit
 
 HAS_HOOKS = True
 RANKED = True
+RECENCY = True
 TOUCH = True
 BINARY = True
 PHASES = True

@@ -20,6 +20,7 @@ from kvtheory.engine.templates.hooks import (
     FULL,
     PHASES,
     RANKED,
+    RECENCY,
     TOUCH,
     make_state,
     on_access,
@@ -31,6 +32,8 @@ from kvtheory.engine.templates.hooks import (
 )
 
 COUNT, MARKS, INSERTIONS, TIME, EARLY_PHASES, RESCUES, LENGTH = range(7)
+HEAP = RANKED and (TOUCH or RECENCY)
+"""Whether the candidates are a heap: nobody's place among the others changes but by a request or a phase."""
 
 
 @njit
@@ -86,7 +89,7 @@ def join(c: Any, s: Any, u: int) -> None:
     at = c.counters[COUNT]
     put(c, at, u)
     c.counters[COUNT] += 1
-    if RANKED and TOUCH:
+    if HEAP:
         rise(c, s, at)
 
 
@@ -101,7 +104,7 @@ def leave(c: Any, s: Any, u: int) -> None:
     last = c.candidates[c.counters[COUNT]]
     if last != u:
         put(c, at, last)
-        if RANKED and TOUCH:
+        if HEAP:
             sink(c, s, rise(c, s, at))
 
 
@@ -111,6 +114,9 @@ def clear_marks(c: Any, s: Any, dead: npt.NDArray[np.int32]) -> int:
     count = 0
     for i in range(c.counters[MARKS]):
         c.marked[c.marked_order[i]] = 0
+    if HEAP:
+        for at in range(c.counters[COUNT] // 2 - 1, -1, -1):
+            sink(c, s, at)
     for i in range(c.counters[MARKS]):
         u = c.marked_order[i]
         if BINARY:
@@ -188,6 +194,8 @@ def serve(
                 c.marked[u] = 1
                 c.marked_order[c.counters[MARKS]] = u
                 c.counters[MARKS] += 1
+                if HEAP and c.place[u] >= 0:
+                    sink(c, s, rise(c, s, c.place[u]))
         if FULL:
             c.path[:length] = path[:length]
             c.counters[LENGTH] = length
@@ -253,7 +261,7 @@ def chosen(c: Any, s: Any) -> int:
     if not RANKED:
         return drawn(c, s)
     best = c.candidates[0]
-    if not TOUCH:
+    if not HEAP:
         for i in range(1, count):
             if before(c, s, c.candidates[i], best):
                 best = c.candidates[i]
@@ -300,7 +308,7 @@ def rescue(c: Any) -> int:
 def evict(
     c: Any, wanted: int, victims: npt.NDArray[np.int32], dead: npt.NDArray[np.int32]
 ) -> tuple[int, int]:
-    """Step 5, `wanted` times; return how many victims and how many other dead slots there are.
+    """Step 5, `wanted` times; return how many victims and how many dead slots there are, victims among them.
 
     Requests that run together can pin so much that no leaf of positive weight is left. A policy with phases
     then begins a new one early; should that not help, any free leaf is drawn. Both are counted.
@@ -327,6 +335,9 @@ def evict(
         on_evict(s, victim, t)
         reset(s, victim)
         victims[i] = victim
+        if not c.marked[victim]:
+            dead[deaths] = victim
+            deaths += 1
         u = c.parent[victim]
         c.children[u] -= 1
         join(c, s, u)
