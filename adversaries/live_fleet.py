@@ -102,5 +102,6 @@ class _State:
 
     def costs_of(self, request: int) -> Floats:
         rates, hit = self.rates, self.above[self.match(self.asked)]
-        cost: Floats = rates.prefill(hit, int(self.above[self.asked])) + rates.answer(0)
+        length = int(self.above[self.asked])
+        cost: Floats = rates.prefill(hit, length) + rates.answer(0, length)
         return cost

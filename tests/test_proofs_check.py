@@ -328,7 +328,7 @@ def test_routers_that_ignore_caches_break_the_bounds(monkeypatch):
 
 def test_routings_that_do_better_or_worse_than_is_claimed(monkeypatch):
     assert not fails(routing_conflict, length=2, rounds=2)
-    fair = {name: routing_rules.greedy for name in routing_rules.ROUTERS}
+    fair = dict.fromkeys(routing_rules.ROUTERS, routing_rules.greedy)
     with monkeypatch.context() as patch:
         patch.setattr(routing_conflict, "ROUTERS", fair)
         assert fails(routing_conflict, length=2, rounds=2)
