@@ -126,6 +126,7 @@ class Router:
         source: citation keys, space separated.
         omniscient: it reads the true caches and loads.
         draws: its choices depend on the seed.
+        hashes: its choices depend on the numbers of nodes or conversations, in the place of their content.
         watches_first_tokens: `on_first_token` is called.
         outstanding: int64, shape (workers,): requests sent and not yet completed, kept by the base class.
     """
@@ -134,6 +135,7 @@ class Router:
     source: ClassVar[str] = ""
     omniscient: ClassVar[bool] = False
     draws: ClassVar[bool] = False
+    hashes: ClassVar[bool] = False
     watches_first_tokens: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

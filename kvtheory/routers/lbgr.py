@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from kvtheory._numba import njit
+from kvtheory.books import Index, index_of
 from kvtheory.model import IntArray, LongArray
 from kvtheory.router import Arrival, Completion, Floats, Router, View
 
@@ -42,10 +43,11 @@ class LBGR(Router):
     """Least predicted latency: service by own index, load that decays, a learned residual. [Wu2026]_
 
     Predicted latency = base + load + residual. Base is linear in the cached and uncached units that an index
-    of own dispatches promises, at least 1 ms. Each dispatch adds its base to the worker's load, which decays
-    by 31/32 every 20 ms; a completion takes what is left of its share away. The residual is recursive least
-    squares (forgetting 0.95) of what latencies exceeded base + load by, at least 1 ms; by default only its
-    constant is learned. Published defaults: 1 ms for an uncached unit, cached units free.
+    of own dispatches promises, at least 1 ms; the index learns of a prompt when it is sent and again when it
+    is done. Each dispatch adds its base to the worker's load, which decays by 31/32 every 20 ms; a completion
+    takes what is left of its share away. The residual is recursive least squares (forgetting 0.95, first
+    covariance 1e6) of what latencies exceeded base + load by, at least 1 ms; by default only its constant is
+    learned. Published defaults: 1 ms for an uncached unit, cached units free.
 
     Args:
         view: the cluster.
@@ -68,13 +70,13 @@ class LBGR(Router):
         decay: bool = True,
         residual: bool = True,
         features: Literal["bias", "all"] = "bias",
-        index: Literal["seen", "believed"] = "seen",
+        index: Index = "seen",
         slope_cached: float = 0.0,
         slope_uncached: float = 1.0,
         intercept: float = 0.0,
     ) -> None:
         super().__init__(view)
-        self.index = view.index() if index == "seen" else view.believed()
+        self.index = index_of(view, index)
         self.millisecond = view.millisecond
         cached = slope_cached if affinity else slope_uncached
         self.slopes = np.array([intercept, cached, slope_uncached]) * self.millisecond
@@ -85,8 +87,9 @@ class LBGR(Router):
         self.theta = np.zeros((view.workers, self.size))
         self.covariance = np.tile(np.eye(self.size) * FIRST_COVARIANCE, (view.workers, 1, 1))
         self.base = np.zeros(view.workers)
-        self.ticks = 0
-        self.sent: dict[int, tuple[float, float, int, Floats | None]] = {}
+        self.tick = 0  # of the clock
+        self.ticks = 0  # that have passed
+        self.sent: dict[int, tuple[int, float, float, int, Floats | None]] = {}
 
     def holdings(self, arrival: Arrival) -> IntArray:
         """Deepest node of the prompt that each worker is thought to hold."""
@@ -114,16 +117,17 @@ class LBGR(Router):
         super().on_dispatch(arrival, worker)
         row = None
         if self.size > 1:
-            row = self._features(arrival, int(self.view.above[self.holdings(arrival)[worker]]), worker)
+            row = self._features(arrival, self.holdings(arrival))[:, worker]
         base = float(self.base[worker])
-        self.sent[arrival.request] = (base, base + float(self.load[worker]), self.ticks, row)
+        predicted = base + float(self.load[worker])
+        self.sent[arrival.request] = (arrival.node, base, predicted, self.ticks, row)
         if self.use_load:
             self.load[worker] += base
         self.index.serve(worker, arrival.node)
 
     def on_finish(self, done: Completion) -> None:
         super().on_finish(done)
-        base, predicted, ticks, row = self.sent.pop(done.request)
+        node, base, predicted, ticks, row = self.sent.pop(done.request)
         self._decay(done.now)
         w = done.worker
         if self.use_load:
@@ -131,6 +135,7 @@ class LBGR(Router):
             self.load[w] = max(0.0, self.load[w] - left)
         if self.use_residual:
             self._learn(w, max(self.millisecond, done.latency - predicted), row)
+        self.index.serve(w, node)
 
     def on_down(self, worker: int, lost: list[int], now: float) -> None:
         super().on_down(worker, lost, now)
@@ -141,17 +146,19 @@ class LBGR(Router):
             del self.sent[request]
 
     def _decay(self, now: float) -> None:
-        ticks = int(now / (TICK * self.millisecond))
-        passed, self.ticks = max(0, ticks - self.ticks), ticks  # a clock that is set back decays nothing
+        tick = int(now / (TICK * self.millisecond))
+        passed, self.tick = max(0, tick - self.tick), tick  # a clock that is set back decays nothing
+        self.ticks += passed
         if passed and self.use_decay:
             self.load *= KEPT**passed
 
-    def _features(self, arrival: Arrival, cached: int, worker: int) -> Floats:
-        return np.array([1.0, cached, arrival.length - cached, self.load[worker]])
+    def _features(self, arrival: Arrival, found: IntArray) -> Floats:
+        """What the residual is linear in, shape (4, workers)."""
+        cached = self.view.above[found]
+        return np.array([np.ones(cached.size), cached, arrival.length - cached, self.load])
 
     def _predict_residuals(self, arrival: Arrival, found: IntArray) -> None:
-        for w in range(self.view.workers):
-            self.residual[w] = self.theta[w] @ self._features(arrival, int(self.view.above[found[w]]), w)
+        self.residual = (self.theta.T * self._features(arrival, found)).sum(axis=0)
 
     def _learn(self, w: int, target: float, row: Floats | None) -> None:
         """One step of recursive least squares with forgetting."""
