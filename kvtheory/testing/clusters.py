@@ -17,7 +17,7 @@ from kvtheory.engine.incidents import NOTHING, Incidents
 from kvtheory.model import CostModel, Trace
 from kvtheory.rng import SplitMix64
 from kvtheory.router import Floats
-from kvtheory.testing.instances import Instance, random_instance
+from kvtheory.testing.instances import Instance, random_instance, spider
 from kvtheory.testing.strategies import instances, seeds
 
 WORKERS = (1, 2, 3, 4, 66, 130)
@@ -100,7 +100,7 @@ def cases(draw: st.DrawFn, *, max_requests: int = 20) -> Case:
 
 
 def corpus() -> Iterator[Case]:
-    """Pseudo-random clusters, the same on every machine; each with more requests than it has workers."""
+    """Pseudo-random clusters, the same on every machine; each with more requests than workers."""
     for number, workers in enumerate((1, 2, 3, 4, 5, 3, 2, 66, 130)):
         dice = SplitMix64(number)
         drawn = random_instance(number, max_nodes=30)
@@ -116,3 +116,5 @@ def corpus() -> Iterator[Case]:
             incidents_from(wrong, workers) if number % 2 else NOTHING,
             number,
         )
+    dice = SplitMix64(99)  # long prompts and little room: what is evicted matters
+    yield Case(Instance(spider(5, 8), 10, tuple(1 + dice.below(40) for _ in range(60))), 2)
