@@ -157,7 +157,7 @@ def batchings(draw: st.DrawFn) -> Batching:
     return Batching(together, budget, draw(st.integers(0, 3)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(load=loads(), how=batchings())
 def test_every_time_is_that_of_a_plain_simulator(
     load: tuple[Trace, list[int], int, CostModel], how: Batching
