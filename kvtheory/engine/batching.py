@@ -80,7 +80,8 @@ class _Lane:
         partial, computed: the request whose prompt is incomplete, -1 for none, and how far it is.
         steps: that are done.
         each, extra: cost of the first of the steps; what the last of them costs beyond the others.
-        decoding, read: requests that decode in them; units that those whose prompts are complete read in a step.
+        decoding: requests that decode in them.
+        read: units that a step's decoding reads.
         growth: by how much each of the steps costs more than the one before.
         ending: requests whose last token the last of them makes.
         next: when the steps end; NaN if nothing is to do.

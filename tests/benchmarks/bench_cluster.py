@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_cluster.py [--requests 1000000] [--routers round_robin,lbgr]
 
-Each run is a process of its own, so that its memory is its own. Times are of `simulate` alone, after a warm-up
-that compiles; every figure stands beside round robin's in the same run.
+Each run is a process of its own, so that its memory is its own. Times are of `simulate` alone, after a
+warm-up that compiles; every figure stands beside round robin's in the same run.
 """
 
 from __future__ import annotations
