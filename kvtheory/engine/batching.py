@@ -9,9 +9,9 @@ A worker works in steps. A step that begins at time t sees whatever was sent up 
    computed.
 
 The step lasts `step` + cost of the chunks + `decode` for each decoding request, and `context` for each unit
-that it reads, its prompt and its tokens before; + `output` for each request whose last token it makes. At its end every prompt that is complete has its first token, every decoding
-request one more. A request of n tokens runs for n - 1 steps after that of its first; one of 0 ends like one
-of 1.
+that it reads, its prompt and its tokens before; + `output` for each request whose last token it makes. At its
+end every prompt that is complete has its first token, every decoding request one more. A request of n tokens
+runs for n - 1 steps after that of its first; one of 0 ends like one of 1.
 Blocks are let go when the last token is there, in the order of admission.
 
 At most one running prompt is incomplete, for it uses the budget up: nobody hits what is not yet computed.
