@@ -71,6 +71,11 @@ class NodeTable(Generic[Key]):
         names = ("candidates", "marks", "insertions", "requests", "early_phases", "rescues")
         return dict(zip(names, self._table.counters.tolist(), strict=False))
 
+    @property
+    def random_state(self) -> int:
+        """Where the draws stand: `clear` with it as seed lets them go on."""
+        return int(self._table.random[0])
+
     def __len__(self) -> int:
         return int(self._table.resident.sum())
 
