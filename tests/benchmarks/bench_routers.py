@@ -4,8 +4,7 @@
 
 Each router sees the same requests, paths of 24 blocks of which some are shared, at 4, 16, 64 and 256 workers.
 Timed are its own methods, `choose` to `on_finish`, at a steady eight requests outstanding per worker;
-the simulator is left out. Time is the thread's own on the processor; rounds take turns, and the median of three
-counts.
+the simulator is left out. Time is the thread's own; rounds take turns, and the median of three counts.
 """
 
 from __future__ import annotations
