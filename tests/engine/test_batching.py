@@ -287,17 +287,18 @@ def test_the_backlog_is_the_time_until_all_is_served(shared: Trace) -> None:
 def two(arrivals: list[float], script: str = "", answers: tuple[int, int] = (5, 1)) -> ClusterRun:
     trace = Trace.from_parents([0, 0], [1, 2])
     trace.columns["output_length"] = np.array(answers)
-    return simulate(
+    run, router = watched(
         trace,
         1,
         8,
         LRU,
-        RoundRobin,
         costs=CostModel(alpha_miss=10, decode=10),
         arrivals=np.array(arrivals),
         incidents=parse_incidents(script),
         batching=Batching(2, None),
     )
+    assert router.finished == {r: [time] for r, time in enumerate(run.finish.tolist())}
+    return run
 
 
 def test_a_request_joins_at_the_next_step() -> None:
@@ -319,6 +320,9 @@ def test_the_dead_send_back_whom_they_had_in_order() -> None:
     run = two([0, 21], "down:0@33-100")
     assert (run.resent, run.hit.tolist(), run.start.tolist()) == (2, [0, 0], [100, 100])
     assert (run.first.tolist(), run.finish.tolist()) == ([120, 120], [160, 120])
+    # it is back before the time at which the first would have ended
+    run = two([0, 0], "down:0@55-56")
+    assert (run.resent, run.finish.tolist()) == (1, [106, 20])
 
 
 def test_fractions_stay_exact() -> None:
