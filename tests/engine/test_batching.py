@@ -35,7 +35,7 @@ class Witness(RoundRobin):
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        self.finished: Counter[int] = Counter()
+        self.finished: dict[int, list[float]] = {}
         self.first: dict[int, float] = {}
         self.backlogs: list[list[float]] = []
 
@@ -48,7 +48,7 @@ class Witness(RoundRobin):
 
     def on_finish(self, done: Completion) -> None:
         super().on_finish(done)
-        self.finished[done.request] += 1
+        self.finished.setdefault(done.request, []).append(done.now)
 
 
 def watched(trace: Trace, *args: Any, **kwargs: Any) -> tuple[ClusterRun, Witness]:
@@ -169,12 +169,15 @@ def test_every_time_is_that_of_a_plain_simulator(
     )
     assert found(run) == plain(trace, arrivals, capacity, costs, how)
     assert [router.first[r] for r in range(len(trace))] == run.first.tolist()
+    assert router.finished == {r: [time] for r, time in enumerate(run.finish.tolist())}
 
 
 @pytest.fixture(scope="module")
 def shared() -> Trace:
     trace = generate("gsp:groups=6,prompts=6,block=256,order=random,seed=3")
-    trace.columns["output_length"] = np.random.default_rng(1).integers(1, 24, len(trace))
+    trace.columns["output_length"] = np.random.default_rng(1).choice(
+        [1, 6, 12], len(trace)
+    )  # some end together
     return trace
 
 
@@ -253,7 +256,7 @@ def test_nothing_is_lost_or_done_twice(shared: Trace, name: str, seed: int) -> N
         seed=seed,
     )
     assert run.resent > 0
-    assert router.finished == Counter(range(len(shared)))
+    assert router.finished == {r: [time] for r, time in enumerate(run.finish.tolist())}
     assert (run.arrival <= run.start).all()
     assert (run.start < run.first).all()
     assert (run.first <= run.finish).all()
@@ -284,17 +287,18 @@ def test_the_backlog_is_the_time_until_all_is_served(shared: Trace) -> None:
 def two(arrivals: list[float], script: str = "", answers: tuple[int, int] = (5, 1)) -> ClusterRun:
     trace = Trace.from_parents([0, 0], [1, 2])
     trace.columns["output_length"] = np.array(answers)
-    return simulate(
+    run, router = watched(
         trace,
         1,
         8,
         LRU,
-        RoundRobin,
         costs=CostModel(alpha_miss=10, decode=10),
         arrivals=np.array(arrivals),
         incidents=parse_incidents(script),
         batching=Batching(2, None),
     )
+    assert router.finished == {r: [time] for r, time in enumerate(run.finish.tolist())}
+    return run
 
 
 def test_a_request_joins_at_the_next_step() -> None:
@@ -316,6 +320,9 @@ def test_the_dead_send_back_whom_they_had_in_order() -> None:
     run = two([0, 21], "down:0@33-100")
     assert (run.resent, run.hit.tolist(), run.start.tolist()) == (2, [0, 0], [100, 100])
     assert (run.first.tolist(), run.finish.tolist()) == ([120, 120], [160, 120])
+    # it is back before the time at which the first would have ended
+    run = two([0, 0], "down:0@55-56")
+    assert (run.resent, run.finish.tolist()) == (1, [106, 20])
 
 
 def test_fractions_stay_exact() -> None:
