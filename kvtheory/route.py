@@ -30,7 +30,8 @@ def route(
     source: SourceArgument,
     workers: Annotated[int, typer.Option(help="How many workers.")],
     capacity: Annotated[
-        str, typer.Option(help="Blocks that each caches, a share of the distinct blocks, or kv: the preset's.")
+        str,
+        typer.Option(help="Blocks that each caches, a share of the distinct blocks, or kv: the preset's."),
     ],
     routers: Annotated[
         str, typer.Option(help="Routers, or all; options as lbgr:residual=off.")
@@ -47,9 +48,7 @@ def route(
     preset: Annotated[
         str | None, typer.Option(help="Costs in seconds: a model on a GPU, or a file of measured rows.")
     ] = None,
-    incidents: Annotated[
-        str, typer.Option(help="down:1@100-200, slow:2@50-300x2, clock@120+60.")
-    ] = "",
+    incidents: Annotated[str, typer.Option(help="down:1@100-200, slow:2@50-300x2, clock@120+60.")] = "",
     seeds: Annotated[int, typer.Option(help="Seeds 0..S-1 where anything draws.")] = 1,
     warmup: Annotated[float, typer.Option(help="Share of the requests served but not counted.")] = 0.0,
     time_limit: Annotated[float, typer.Option(help="Seconds for --opt.")] = 60.0,
