@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from kvtheory.errors import PolicyError
 from kvtheory.leaf_queue import LeafHeap, LeafQueue
 from kvtheory.policy import Described, Policy
@@ -29,13 +31,31 @@ Key = Any
 T = TypeVar("T")
 
 
-class ObjectPolicy(Described):
+class Memory:
+    """What can be written down and read back: its attributes are its state.
+
+    They may be numbers, strings, lists, sets, dicts, arrays, :class:`LeafQueue`, :class:`LeafHeap` and other
+    `Memory`.
+    """
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything the future depends on, ready for JSON: equal snapshots have equal futures.
+
+        Raises:
+            PolicyError: if an attribute is of another kind than those above.
+        """
+        return {name: _written(name, value) for name, value in vars(self).items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Return to a snapshot of an object of the same class whose keys are numbers or strings."""
+        for name, value in state.items():
+            setattr(self, name, _read(getattr(self, name), value))
+
+
+class ObjectPolicy(Memory, Described):
     """Base of every policy that is an object. Subclass it, give it a name, and define `victim`.
 
-    Its attributes are its state. They may be numbers, strings, lists, sets, dicts, :class:`LeafQueue` and
-    :class:`LeafHeap`: then `snapshot` and `restore` need not be written. An order that decides must not come
-    from a set.
-
+    Its attributes are its :class:`Memory`. An order that decides must not come from a set.
     Args:
         capacity: nodes the cache holds.
         rng: the generator of a policy that declares `draws`.
@@ -85,19 +105,6 @@ class ObjectPolicy(Described):
         """
         return fresh[self.capacity - held :] if held > self.capacity else []
 
-    def snapshot(self) -> dict[str, Any]:
-        """Everything the future depends on, ready for JSON: equal snapshots have equal futures.
-
-        Raises:
-            PolicyError: if an attribute is of another kind than those above.
-        """
-        return {name: _written(name, value) for name, value in vars(self).items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Return to a snapshot of a policy of the same class whose keys are numbers or strings."""
-        for name, value in state.items():
-            setattr(self, name, _read(getattr(self, name), value))
-
 
 AnyPolicy = type[Policy] | type[ObjectPolicy]
 
@@ -109,6 +116,10 @@ def _written(name: str, value: Any) -> Any:
         return value
     if isinstance(value, SplitMix64):
         return value.state
+    if isinstance(value, Memory):
+        return value.snapshot()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, dict):
         return [[_written(name, key), _written(name, held)] for key, held in value.items()]
     if isinstance(value, set):
@@ -121,6 +132,11 @@ def _written(name: str, value: Any) -> Any:
 def _read(present: Any, value: Any) -> Any:
     if isinstance(present, SplitMix64):
         return SplitMix64(value)
+    if isinstance(present, Memory):
+        present.restore(value)
+        return present
+    if isinstance(present, np.ndarray):
+        return np.array(value, dtype=present.dtype).reshape(present.shape)
     if isinstance(present, dict):
         return type(present)((key, held) for key, held in value)
     if isinstance(present, set | list | LeafQueue | LeafHeap):
