@@ -1,7 +1,7 @@
 """Follow a policy whose worst case is not known, and never lose more than a factor to leaf-LRU.
 
-Both are played on caches of their own that hold keys and no data. The cache follows one of them: it evicts what
-that one does not hold. docs/theory/hedge.rst has the proof of the bound.
+Both are played on caches of their own that hold keys and no data. The cache follows one of them: it evicts
+what that one does not hold. docs/theory/hedge.rst has the proof of the bound.
 """
 
 from __future__ import annotations
@@ -108,11 +108,11 @@ class Shadow(Memory):
 
 
 class Hedge(ObjectPolicy):
-    """Follows `leader` while it has missed less than leaf-LRU and 2 capacities; then leaf-LRU, until it is even.
+    """Follows `leader` until it has missed 2 capacities more than leaf-LRU, then that until they are even.
 
-    At most 3 times the misses of leaf-LRU and 4 capacities more, and at most 3 times those of the leader and one
-    capacity more. Nothing is evicted before more nodes than the capacity were requested, and then OPT has missed
-    those: so 4 capacities are less than 4 OPT.
+    At most 3 times the misses of leaf-LRU and 4 capacities more, and at most 3 times those of the leader and
+    one capacity more. Nothing is evicted before more nodes than the capacity were requested, and then OPT has
+    missed those: so 4 capacities are less than 4 OPT.
 
     Attributes:
         leader: the policy to follow.

@@ -56,6 +56,7 @@ class ObjectPolicy(Memory, Described):
     """Base of every policy that is an object. Subclass it, give it a name, and define `victim`.
 
     Its attributes are its :class:`Memory`. An order that decides must not come from a set.
+
     Args:
         capacity: nodes the cache holds.
         rng: the generator of a policy that declares `draws`.

@@ -13,9 +13,9 @@ from kvtheory.object_policy import Memory
 class OnlineLogit(Memory):
     """Log-odds of an event as a sum of weights, one for each indicator that is on.
 
-    A Gaussian belief about the weights is kept, mean and covariance, and moved by each observation as a Kalman
-    filter moves it whose measurement is the logistic function, linearised at the mean. So no learning rate is
-    needed, and one pass over the observations comes close to a fit on all of them.
+    A Gaussian belief about the weights is kept, mean and covariance, and moved by each observation as a
+    Kalman filter moves it whose measurement is the logistic function, linearised at the mean. So no learning
+    rate is needed, and one pass over the observations comes close to a fit on all of them.
 
     Args:
         size: number of indicators.

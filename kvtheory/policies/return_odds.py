@@ -31,16 +31,16 @@ class ReturnOdds(ObjectPolicy):
     """Least log-odds of being asked for again, as learned so far and as time wears them down.
 
     Of what is asked for again a part never is, the rest returns after an exponential time, as measured on
-    production traces [Wang2025]_. If a node returns with odds `o`, and has not in `a` requests, the odds that
-    it will are `o exp(-a / SCALE)`: in logarithms, what was known when it was last requested minus age. Nobody
-    answers at once, so age counts from `HOLD` on. The leaf with the least goes.
+    production traces [Wang2025]_. If a node returns with odds `o`, and has not in `a` requests, the odds
+    that it will are `o exp(-a / SCALE)`: in logarithms, what was known when it was last requested minus age.
+    Nobody answers at once, so age counts from `HOLD` on. The leaf with the least goes.
 
     The log-odds are a sum of weights, one for each of: how often the node was requested; the turn of its
     conversation (a request is a turn of another if it contains its path, but for the last node); the part of
     the prompt never seen before; the distance from the prompt's tip; the prompt's length; the time since the
     node was last requested. They are learned from what became of the nodes requested `HORIZON` requests ago,
-    by :class:`kvtheory.online_logit.OnlineLogit`: nothing is trained before. Nodes are remembered for `MEMORY`
-    requests, cached or not.
+    by :class:`kvtheory.online_logit.OnlineLogit`: nothing is trained before. Nodes are remembered for
+    `MEMORY` requests, cached or not. :doc:`/theory/prize` says what it is worth.
     """
 
     name = "return_odds"
