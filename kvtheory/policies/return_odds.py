@@ -50,6 +50,7 @@ class ReturnOdds(ObjectPolicy):
     SCALE: ClassVar[int] = 700
     MEMORY: ClassVar[int] = 9600
     VARIANCE: ClassVar[float] = 0.5
+    SLACK: ClassVar[int] = 4096
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)
@@ -98,7 +99,7 @@ class ReturnOdds(ObjectPolicy):
         self.stamps.pop(v, None)
 
     def victim(self, leaves: Collection[Key]) -> Key | None:
-        if len(self.young) + len(self.old) > 4 * len(leaves) + 4096:
+        if len(self.young) + len(self.old) > 4 * len(leaves) + self.SLACK:
             self.young, self.old, self.ripening = [], [], {}
             for v in leaves:
                 self._push(v, self.stamps[v])

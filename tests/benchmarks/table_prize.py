@@ -1,6 +1,6 @@
 """What each signal tells of a node's return on a real trace, and how much of the gap the policy closes.
 
-python docs/figures/prize.py TRACE FOLDER writes signals.txt and results.txt there, in about eight minutes.
+python tests/benchmarks/table_prize.py TRACE FOLDER writes signals.txt and results.txt there, in some minutes.
 """
 
 from __future__ import annotations
