@@ -13,12 +13,12 @@ import numpy as np
 from kvtheory.errors import InputError
 from kvtheory.live.pinned import PinnedCache
 from kvtheory.model import IntArray, Trace
-from kvtheory.policy import Policy
+from kvtheory.object_policy import AnyPolicy
 
 
 def hits_together(
     trace: Trace,
-    policy: type[Policy],
+    policy: AnyPolicy,
     blocks: int,
     together: int,
     *,
@@ -58,7 +58,7 @@ def hits_together(
 
 class _Engine:
     def __init__(
-        self, trace: Trace, policy: type[Policy], blocks: int, together: int, steps: IntArray, seed: int
+        self, trace: Trace, policy: AnyPolicy, blocks: int, together: int, steps: IntArray, seed: int
     ) -> None:
         self.together, self.steps = together, steps
         self.cache = PinnedCache(trace.tree, policy, blocks, seed)

@@ -1,0 +1,71 @@
+"""The list that classic policies are made of: keys in an order, and the first of them that may be evicted."""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Container, Iterable, Iterator
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+
+
+class LeafQueue(Generic[Key]):
+    """A queue from which the leaf rule allows only some to leave.
+
+    A flat cache evicts the front of a list. On a prefix tree the front may be an inner node, or in use; then
+    the first evictable one goes. A heap of the keys that became evictable finds it in logarithmic time, if
+    the owner passes on every `on_leaf` by :meth:`offer`.
+
+    Args:
+        keys: what it holds at the start, front first.
+    """
+
+    def __init__(self, keys: Iterable[Key] = ()) -> None:
+        self._stamp: OrderedDict[Key, int] = OrderedDict()  # a dict walks over what was taken from its front
+        self._offered: list[tuple[int, Key]] = []
+        self._stamps = 0
+        for key in keys:
+            self.push(key)
+
+    def __len__(self) -> int:
+        return len(self._stamp)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._stamp
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._stamp)
+
+    def push(self, key: Key) -> None:
+        """Put a key at the back, wherever it was."""
+        self._stamp.pop(key, None)
+        self._stamp[key] = self._stamps
+        heapq.heappush(self._offered, (self._stamps, key))
+        self._stamps += 1
+        if len(self._offered) > 2 * len(self._stamp) + 1024:
+            self._offered = [(stamp, key) for key, stamp in self._stamp.items()]
+
+    def offer(self, key: Key) -> None:
+        """A key may be evicted from now on; nothing happens if it is not here."""
+        stamp = self._stamp.get(key)
+        if stamp is not None:
+            heapq.heappush(self._offered, (stamp, key))
+
+    def discard(self, key: Key) -> bool:
+        """Take a key out; whether it was here."""
+        return self._stamp.pop(key, None) is not None
+
+    def first(self, leaves: Container[Key]) -> Key | None:
+        """The key nearest to the front that is among `leaves`; None if none is. It stays."""
+        offered = self._offered
+        while offered:
+            stamp, key = offered[0]
+            if self._stamp.get(key) == stamp and key in leaves:
+                return key
+            heapq.heappop(offered)
+        return None
+
+    def pop(self) -> Key:
+        """Take the front out, leaf or not."""
+        return self._stamp.popitem(last=False)[0]
