@@ -12,6 +12,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from kvtheory.engine.objects import replay_object
+from kvtheory.model import Trace
+from kvtheory.policies.arc import ARC
 from kvtheory.sources import generate
 
 CASES = {
@@ -20,6 +23,18 @@ CASES = {
     "retrieved chunks": ("rag:requests=3000,seed=1", 0.05),
     "Zipf, and popularity moves": ("drift:requests=6000,seed=1", 0.1),
 }
+
+
+def split(trace: Trace, capacity: int) -> np.ndarray:
+    """Nodes in T1 and in T2, and the target of T1, after every request; shape (3, N)."""
+    found: list[tuple[float, float, float]] = []
+    hit, none = np.empty(len(trace), np.int32), np.empty(0, np.int32)
+
+    def look(mind: ARC) -> None:
+        found.append((len(mind.t1), len(mind.t2), mind.p))
+
+    replay_object(trace, capacity, ARC, 0, hit, none, look)
+    return np.array(found).T
 
 
 def main(folder: Path) -> None:
