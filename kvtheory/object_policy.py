@@ -18,7 +18,7 @@ Order of events when a request arrives; steps 2 to 5 of :mod:`kvtheory.model`:
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from kvtheory.errors import PolicyError
 from kvtheory.leaf_queue import LeafQueue
@@ -26,6 +26,7 @@ from kvtheory.policy import Described, Policy
 from kvtheory.rng import SplitMix64
 
 Key = Any
+T = TypeVar("T")
 
 
 class ObjectPolicy(Described):
@@ -70,6 +71,18 @@ class ObjectPolicy(Described):
             leaves: what may be evicted, in the order in which it became so; never empty.
         """
         raise NotImplementedError
+
+    def waiting(self, fresh: list[T], held: int) -> list[T]:
+        """What a list of this request's insertions says of those for which there is no room yet.
+
+        A flat policy chooses a victim before it inserts. A path is inserted whole and evicted for node by
+        node; a policy that counts the nodes of its lists leaves these out.
+
+        Args:
+            fresh: one entry for each node that this request inserted, in order.
+            held: nodes that are cached now.
+        """
+        return fresh[self.capacity - held :] if held > self.capacity else []
 
     def snapshot(self) -> dict[str, Any]:
         """Everything the future depends on, ready for JSON: equal snapshots have equal futures.

@@ -68,8 +68,7 @@ class ARC(ObjectPolicy):
         self.t2.offer(v)
 
     def victim(self, leaves: Collection[Key]) -> Key | None:
-        over = len(self.t1) + len(self.t2) - self.capacity
-        waiting = self.fresh[-over:] if over > 0 else []
+        waiting = self.waiting(self.fresh, len(self.t1) + len(self.t2))
         recent = len(self.t1) - waiting.count(NEW)
         above = recent > self.p or (waiting[:1] == [FREQUENT_GHOST] and recent == self.p)
         first, second = (self.t1, self.t2) if recent and above else (self.t2, self.t1)

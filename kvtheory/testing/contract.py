@@ -223,7 +223,7 @@ def traits(subject: Subject, instance: Instance, seed: int) -> None:
 
 
 def columns(subject: Subject, instance: Instance, seed: int) -> None:
-    """Columns stay in their declared range; replacing an ORDER column's values by ranks changes nothing."""
+    """Columns stay in their range; replacing the values of all ORDER columns by ranks changes nothing."""
     declared_columns = subject.policy.columns
     expected = subject.run(instance, seed)
     engine = subject.start(instance, seed)
@@ -236,12 +236,13 @@ def columns(subject: Subject, instance: Instance, seed: int) -> None:
                 low = column.low is None or column.low <= values[u]
                 high = column.high is None or values[u] <= column.high
                 expect(low and high, f"{name}[{u}] = {values[u]} is outside {column}")
-            if column.order:
-                rank = {x: i for i, x in enumerate(sorted({values[u] for u in engine.cached}))}
-                for u in engine.cached:
-                    values[u] = rank[values[u]]
-                    if u in engine.touched_rank and subject.policy.rank is not None:
-                        engine.touched_rank[u] = subject.policy.rank(engine.columns, u)
+        ordered = [getattr(engine.columns, n) for n, column in declared_columns.items() if column.order]
+        present = sorted({0, *(values[u] for values in ordered for u in engine.cached)})
+        for u in engine.cached if ordered else ():
+            for values in ordered:
+                values[u] = present.index(values[u]) - present.index(0)
+            if u in engine.touched_rank and subject.policy.rank is not None:
+                engine.touched_rank[u] = subject.policy.rank(engine.columns, u)
     expect(([h for h, _ in found], [e for _, e in found]) == expected, "an ORDER column's values matter")
 
 
