@@ -1,4 +1,4 @@
-"""The list that classic policies are made of: keys in an order, and the first of them that may be evicted."""
+"""What classic policies are made of: keys in an order, and the first of them that may be evicted."""
 
 from __future__ import annotations
 
@@ -69,3 +69,54 @@ class LeafQueue(Generic[Key]):
     def pop(self) -> Key:
         """Take the front out, leaf or not."""
         return self._stamp.popitem(last=False)[0]
+
+
+class LeafHeap(Generic[Key]):
+    """Keys with ranks; the smallest rank that may be evicted in logarithmic time, as :class:`LeafQueue`.
+
+    Args:
+        ranked: pairs of a key and its rank, a sequence of numbers; no two ranks are equal.
+    """
+
+    def __init__(self, ranked: Iterable[tuple[Key, Iterable[int]]] = ()) -> None:
+        self._rank: dict[Key, tuple[int, ...]] = {}
+        self._offered: list[tuple[tuple[int, ...], Key]] = []
+        for key, rank in ranked:
+            self.push(key, tuple(rank))
+
+    def __len__(self) -> int:
+        return len(self._rank)
+
+    def __iter__(self) -> Iterator[tuple[Key, tuple[int, ...]]]:
+        return iter(self._rank.items())
+
+    def push(self, key: Key, rank: tuple[int, ...]) -> None:
+        """Give a key a rank, whatever it had."""
+        self._rank[key] = rank
+        heapq.heappush(self._offered, (rank, key))
+        if len(self._offered) > 2 * len(self._rank) + 1024:
+            self._offered = [(rank, key) for key, rank in self._rank.items()]
+            heapq.heapify(self._offered)
+
+    def offer(self, key: Key) -> None:
+        """A key may be evicted from now on; nothing happens if it is not here."""
+        if key in self._rank:
+            heapq.heappush(self._offered, (self._rank[key], key))
+
+    def rank(self, key: Key) -> tuple[int, ...]:
+        """The rank of a key that is here."""
+        return self._rank[key]
+
+    def discard(self, key: Key) -> None:
+        """Take a key out."""
+        self._rank.pop(key, None)
+
+    def first(self, leaves: Container[Key]) -> Key | None:
+        """The key of smallest rank among `leaves`; None if none is. It stays."""
+        offered = self._offered
+        while offered:
+            rank, key = offered[0]
+            if self._rank.get(key) == rank and key in leaves:
+                return key
+            heapq.heappop(offered)
+        return None

@@ -21,7 +21,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from kvtheory.errors import PolicyError
-from kvtheory.leaf_queue import LeafQueue
+from kvtheory.leaf_queue import LeafHeap, LeafQueue
 from kvtheory.policy import Described, Policy
 from kvtheory.rng import SplitMix64
 
@@ -32,8 +32,9 @@ T = TypeVar("T")
 class ObjectPolicy(Described):
     """Base of every policy that is an object. Subclass it, give it a name, and define `victim`.
 
-    Its attributes are its state and may be numbers, strings, lists, sets, dicts and :class:`LeafQueue`: then
-    `snapshot` and `restore` need not be written. An order that decides must not come from a set.
+    Its attributes are its state. They may be numbers, strings, lists, sets, dicts, :class:`LeafQueue` and
+    :class:`LeafHeap`: then `snapshot` and `restore` need not be written. An order that decides must not come
+    from a set.
 
     Args:
         capacity: nodes the cache holds.
@@ -112,7 +113,7 @@ def _written(name: str, value: Any) -> Any:
         return [[_written(name, key), _written(name, held)] for key, held in value.items()]
     if isinstance(value, set):
         return sorted(_written(name, key) for key in value)
-    if isinstance(value, list | tuple | LeafQueue):
+    if isinstance(value, list | tuple | LeafQueue | LeafHeap):
         return [_written(name, held) for held in value]
     raise PolicyError(f"'{name}' is a {type(value).__name__}, which no snapshot can hold")
 
@@ -122,6 +123,6 @@ def _read(present: Any, value: Any) -> Any:
         return SplitMix64(value)
     if isinstance(present, dict):
         return type(present)((key, held) for key, held in value)
-    if isinstance(present, set | list | LeafQueue):
+    if isinstance(present, set | list | LeafQueue | LeafHeap):
         return type(present)(value)
     return value

@@ -41,9 +41,12 @@ class S3FIFO(ObjectPolicy):
         self.evicted = False
         self.fresh: list[Key] = []
         """What this request inserted, in order."""
+        self.fresh_small: list[int] = []
+        """How many of those before each, and all in all at the end, entered the small queue."""
 
     def on_request(self, path: Sequence[Key], cached: Sequence[Key]) -> None:
         self.fresh.clear()
+        self.fresh_small = [0]
         for v in cached:
             self.hits[v] += 1
 
@@ -56,6 +59,7 @@ class S3FIFO(ObjectPolicy):
         (self.small if small else self.main).push(v)
         self.hits[v] = 0
         self.fresh.append(v)
+        self.fresh_small.append(self.fresh_small[-1] + small)
 
     def on_leaf(self, v: Key) -> None:
         self.small.offer(v)
@@ -64,7 +68,9 @@ class S3FIFO(ObjectPolicy):
     def victim(self, leaves: Collection[Key]) -> Key | None:
         self.evicted = True
         waiting = self.waiting(self.fresh, len(self.small) + len(self.main))
-        in_small = len(self.small) - sum(v in self.small for v in waiting)
+        in_small = len(self.small)
+        if waiting:
+            in_small += self.fresh_small[len(self.fresh) - len(waiting)] - self.fresh_small[-1]
         in_main = len(self.small) + len(self.main) - len(waiting) - in_small
         main_first = in_main > self.capacity - self.share or not in_small
         found = self._from_main(leaves) if main_first else self._from_small(leaves)

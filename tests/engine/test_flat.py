@@ -101,3 +101,69 @@ def test_belady_misses_what_libcachesim_misses(tmp_path: Any) -> None:
         misses = round(cache.process_trace(reader)[0] * len(requests))
         trace = Instance(star(max(requests)), capacity, requests).trace
         assert misses == int((belady(trace, capacity).hit == 0).sum())
+
+
+def test_slru_differs_by_its_segments() -> None:
+    """Ours is SGLang's: one protected segment without limit. libCacheSim has four of equal size, and puts
+    new objects into upper ones while they have room: here 2 is in such a one when 1 returns and one must go.
+    """
+    requests = (1, 2, 3, 4, 5, 1, 2)
+    assert theirs("SLRU", requests, 4) == [False] * 6 + [True]
+    assert ours("slru", requests, 4) == [False] * 7
+
+
+def test_the_lirs_of_libcachesim_holds_more_than_its_capacity() -> None:
+    """Its hits cannot be the measure: on this trace it misses less than OPT. At capacity 2 one object is HIR.
+
+    On the second request of 2 it is hit in Q; libCacheSim demotes a LIR object to Q for it, evicts the hit
+    one from Q to make room, and goes on to answer for it from S.
+    """
+    requests = (1, 2, 1, 2, 3, 1, 2)
+    trace = Instance(star(3), 2, requests).trace
+    least = int((belady(trace, 2).hit == 0).sum())
+    assert theirs("LIRS", requests, 2).count(False) == 3 < least == 4
+    assert ours("lirs", requests, 2) == plain_lirs(requests, 2)
+    assert ours("lirs", requests, 2).count(False) == 4
+
+
+def test_lirs_is_plain_lirs() -> None:
+    for capacity, requests in flat_traces():
+        assert ours("lirs", requests, capacity) == plain_lirs(requests, capacity), (capacity, requests)
+
+
+def plain_lirs(requests: tuple[int, ...], capacity: int) -> list[bool]:
+    """LIRS on a flat trace with its two lists as Python lists, bottom and front first."""
+    stack, queue, lir, gone = list[int](), list[int](), set[int](), list[int]()
+    most = capacity - max(1, capacity // 100)
+    hits = []
+
+    def prune() -> None:
+        while stack and stack[0] not in lir:
+            if stack[0] in gone:
+                gone.remove(stack[0])
+            del stack[0]
+
+    for v in requests:
+        cached, seen = v in lir or v in queue, v in stack
+        hits.append(cached)
+        if not cached and len(lir) + len(queue) == capacity:
+            gone += [queue[0]] * (queue[0] in stack)
+            del queue[0]
+        for some in (stack, queue, gone):
+            if v in some:
+                some.remove(v)
+        stack.append(v)
+        if v in lir or seen or (not cached and len(lir) < most):
+            lir.add(v)
+        else:
+            queue.append(v)
+        if len(lir) > most:
+            oldest = next(u for u in stack if u in lir)
+            lir.remove(oldest)
+            stack.remove(oldest)
+            queue.append(oldest)
+        if v in lir or not lir:
+            prune()
+        while len(stack) > 2 * capacity and gone:
+            stack.remove(gone.pop(0))
+    return hits
