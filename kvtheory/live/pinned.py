@@ -15,7 +15,7 @@ import numpy as np
 
 from kvtheory.live.table import NodeTable
 from kvtheory.model import PrefixTree
-from kvtheory.policy import Policy
+from kvtheory.object_policy import AnyPolicy
 
 
 class Admission(NamedTuple):
@@ -42,7 +42,7 @@ class PinnedCache:
         seed: of every draw.
     """
 
-    def __init__(self, tree: PrefixTree, policy: type[Policy], blocks: int, seed: int = 0) -> None:
+    def __init__(self, tree: PrefixTree, policy: AnyPolicy, blocks: int, seed: int = 0) -> None:
         self.tree, self.blocks = tree, blocks
         self.table: NodeTable[int] = NodeTable(policy, blocks - 1, blocks + 1, seed)
         self.users = np.zeros(tree.n + 1, np.int32)
