@@ -21,7 +21,7 @@ from adversaries.live_fleet import LiveFleet
 from adversaries.routing_forces import ForcedRouting, ForcesRouting
 from kvtheory.errors import InputError
 from kvtheory.model import CostModel, PrefixTree, Trace
-from kvtheory.registry import lookup, parse_router, policies
+from kvtheory.registry import parse_router, policy_with_columns
 from kvtheory.shapes import star
 
 
@@ -41,7 +41,7 @@ def adaptive_routing(
         requests: how many, all at time 0.
     """
     require_positive(workers=workers, k=k, requests=requests)
-    victim = lookup(policies(), policy, "policy")
+    victim = policy_with_columns(policy)
     _, make, kind = parse_router(router)
     for name, draws, field in ((policy, victim.randomised(), "policy"), (router, kind.draws, "router")):
         if draws:

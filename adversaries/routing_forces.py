@@ -21,7 +21,7 @@ from adversaries.forces import DETERMINISTIC
 from kvtheory.engine.cluster import ClusterRun, simulate
 from kvtheory.model import CostModel, LongArray, Trace
 from kvtheory.offline.belady import belady
-from kvtheory.registry import lookup, policies, routers
+from kvtheory.registry import lookup, policy_with_columns, routers
 from kvtheory.router import Router
 
 
@@ -121,7 +121,7 @@ def routing_statements() -> list[ForcesRouting]:
 
 def routed(trace: Trace, forced: ForcedRouting, router: type[Router], policy: str = "lru") -> ClusterRun:
     """What a router makes of a trace in the statement's setting, all requests at time 0."""
-    evicts = lookup(policies(), policy, "policy")
+    evicts = policy_with_columns(policy)
     return simulate(trace, forced.workers, forced.capacity, evicts, router, costs=forced.costs)
 
 

@@ -32,7 +32,8 @@ class ObjectKernel:
         keys: Sequence[Key],
         slots: Mapping[Key, int],
     ) -> None:
-        self.mind = policy(capacity, SplitMix64(seed))
+        self.rng = SplitMix64(seed)
+        self.mind = policy(capacity, self.rng)
         self.leaves: dict[Key, None] = {}
         self._keys, self._slots = keys, slots
 

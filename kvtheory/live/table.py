@@ -82,6 +82,8 @@ class NodeTable(Generic[Key]):
     @property
     def random_state(self) -> int:
         """Where the draws stand: `clear` with it as seed lets them go on."""
+        if isinstance(self._kernel, ObjectKernel):
+            return self._kernel.rng.state
         return int(self._table.random[0])
 
     def __len__(self) -> int:

@@ -11,6 +11,7 @@ from kvtheory.model import PrefixTree
 from kvtheory.object_policy import ObjectPolicy
 from kvtheory.policies.arc import ARC
 from kvtheory.registry import every_policy
+from kvtheory.testing.object_probes import AnyLeaf
 
 OBJECTS = sorted(name for name, policy in every_policy().items() if issubclass(policy, ObjectPolicy))
 
@@ -73,6 +74,19 @@ def test_what_arc_remembers_is_what_is_cached() -> None:
     table.clear()
     assert table._kernel.mind.snapshot()["t1"] == []
     assert not table._kernel.leaves
+
+
+def test_draws_go_on_where_they_stood() -> None:
+    table: NodeTable[int] = NodeTable(AnyLeaf, 2, 3, 5)
+    assert table.random_state == 5
+    slots = table.slots([1])
+    table.serve(slots, slots, 1)
+    table.release(slots)
+    table.evict(1)
+    stood = table.random_state
+    assert stood != 5
+    table.clear(seed=stood)
+    assert table.random_state == stood
 
 
 class Stubborn(ObjectPolicy):
