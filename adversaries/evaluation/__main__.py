@@ -6,12 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from adversaries.evaluation import cells as made
 from adversaries.evaluation import pictures, tables
-from adversaries.evaluation.workloads import TRACE
+from adversaries.evaluation.workloads import CHATS, TRACE, make_workload
 from kvtheory.atomic import atomic_write
 from kvtheory.errors import KVTheoryError
 from kvtheory.report.curves import figure_bytes
@@ -67,13 +68,33 @@ def write(
     return [folder / name for name in (*texts, *drawn)]
 
 
+def measure_file(name: str, file: Path) -> list[Row]:
+    """Means over seeds of every router and policy on conversations of one's own, paced and cut as the others.
+
+    Raises:
+        KVTheoryError: if the file cannot be read or is not right.
+    """
+    rows = []
+    for cell in made.table_cells(trace=False):
+        if cell.workload == name:
+            trace = make_workload(name, cell.seed, cell.page, {name: str(file)})
+            rows.append({**asdict(cell), **made.measured(made.serve(cell, trace))})
+    return tables.means(rows)
+
+
 def main() -> int:
     """The command line of the evaluation."""
     parser = argparse.ArgumentParser(prog="adversaries.evaluation", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("build/routing"))
     parser.add_argument("--jobs", type=int, default=1)
+    for name in CHATS:
+        parser.add_argument(f"--{name}", type=Path, help="measure this file of conversations alone; CSV")
     given = parser.parse_args()
     try:
+        named = [(name, file) for name in CHATS if (file := getattr(given, name))]
+        if named:
+            print(tables.as_csv([row for name, file in named for row in measure_file(name, file)]), end="")
+            return 0
         files = make(given.output, jobs=given.jobs, trace=TRACE.exists(), say=_say)
     except KVTheoryError as error:
         print(f"adversaries.evaluation: {error}", file=sys.stderr)
