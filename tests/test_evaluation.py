@@ -60,15 +60,16 @@ def test_the_committed_files_are_whole():
 
 
 def test_every_cell_is_there_once(rows, incidents):
-    wanted = [*made.table_cells(), *made.closest_cells(), *made.page_cells()]
+    wanted = [*made.table_cells(), *made.closest_cells(), *made.page_cells(), *made.tuned_cells()]
     assert [cell_of(found) for found in rows] == wanted
     assert len(set(wanted)) == len(wanted)
     assert [Incident(found["incident"], found["router"]) for found in incidents] == made.incident_cells()
 
 
 def test_tables_are_made_from_the_rows(rows, incidents, tmp_path):
-    parts = [[found for found in rows if found["part"] == part] for part in ("table", "closest", "pages")]
-    for file in write(tmp_path, *parts, incidents):
+    table, closest = ([found for found in rows if found["part"] == part] for part in ("table", "closest"))
+    others = [found for found in rows if found["part"] in ("pages", "tuned")]
+    for file in write(tmp_path, table, closest, others, incidents):
         if file.suffix != ".svg":
             assert file.read_bytes() == (FOLDER / file.name).read_bytes()
         else:

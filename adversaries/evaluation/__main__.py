@@ -38,19 +38,19 @@ def make(folder: Path, *, jobs: int, trace: bool, say: Any = lambda stage: None)
     cells = folder / "cells"
     table = compute(cells, made.table_cells(trace=trace), jobs, say)
     closest = compute(cells, made.closest_cells(trace=trace), jobs, say)
-    pages = compute(cells, made.page_cells(), jobs, say)
+    others = compute(cells, [*made.page_cells(), *made.tuned_cells()], jobs, say)
     incidents = compute(cells, made.incident_cells(), jobs, say)
-    return write(folder, table, closest, pages, incidents)
+    return write(folder, table, closest, others, incidents)
 
 
 def write(
-    folder: Path, table: list[Row], closest: list[Row], pages: list[Row], incidents: list[Row]
+    folder: Path, table: list[Row], closest: list[Row], others: list[Row], incidents: list[Row]
 ) -> list[Path]:
     """What is committed, from the rows."""
     means = tables.means(table)
     found = tables.verdicts(list(tables.factors(means)), list(tables.factors(closest)))
     texts = {
-        "runs.jsonl": "".join(json.dumps(row) + "\n" for row in (*table, *closest, *pages)),
+        "runs.jsonl": "".join(json.dumps(row) + "\n" for row in (*table, *closest, *others)),
         "incidents.json": "[\n" + ",\n".join(json.dumps(row) for row in incidents) + "\n]\n",
         "verdicts.json": json.dumps(found, indent=1) + "\n",
         "table.csv": tables.as_csv(means),

@@ -46,7 +46,7 @@ class Cell:
     """One run.
 
     Attributes:
-        part: `table` (seeds), `closest` (other settings) or `pages`.
+        part: `table` (seeds), `closest` (other settings), `pages` or `tuned`.
         workload: its name.
         router: its name.
         policy: its name.
@@ -138,6 +138,15 @@ def page_cells() -> list[Cell]:
         Cell("pages", "gsp_small", router, policy, 0, RATE, L40, 0.25, page)
         for page in (1, 4, 16, 64, 256)
         for router, policy in (("cache_aware", "lru"), ("lbgr", "rlt"))
+    ]
+
+
+def tuned_cells() -> list[Cell]:
+    """Cache-aware with a threshold that GSP's matches, exactly half of a prompt, exceed."""
+    return [
+        Cell("tuned", name, "cache_aware:threshold=0.4", "lru", seed, RATE, L40, 1.0, PAGE)
+        for name in GSP
+        for seed in range(SEEDS)
     ]
 
 

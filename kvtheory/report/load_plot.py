@@ -53,7 +53,7 @@ def hit_rates(run: ClusterRun) -> Floats:
 
 
 def draw_loads(report: RouteReport) -> Figure:
-    """The figure: left, over time, requests in the cluster and p95 of TTFT; right, by worker, load and hit rate."""
+    """The figure: left, over time, requests in the cluster and TTFT; right, by worker, load and hit rate."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
