@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS := test,lint,docs,proofs,cluster
+EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-vllm lint docs bench figures atlas learned search-table routing clean
+.PHONY: env demo test test-vllm lint docs bench figures prize atlas learned search-table routing clean
 
 env: $(VENV)/.installed
 
@@ -60,12 +60,18 @@ bench: env
 TRACE ?= ../shared/traces/mooncake_conversation.jsonl
 NAME := $(notdir $(TRACE))
 RATIO := ratio $(NAME) --capacity 1%,3%,10%,30% --policies lru,fifo,lfu,random,rlt --seeds 16 --plot mooncake_curves.svg
+CLASSIC := ratio $(NAME) --capacity 1%,3%,10% --policies lru,lfu,lfuda,lru_k,slru,clock,sieve,s3fifo,two_q,arc,dbl,lirs,wtinylfu,lecar --seeds 3
 WINDOW := ratio $(NAME) --capacity 1%,3%,10%,30% --policies lru --warmup 0.5 --measure tokens --bypass
 figures: env
 	rm -rf build/figures && mkdir -p build/figures docs/_static && ln -s $(abspath $(TRACE)) build/figures/$(NAME)
 	cd build/figures && (echo '$$ kvtheory $(RATIO)'; $(CURDIR)/$(BIN)/kvtheory $(RATIO)) > mooncake_ratio.txt
 	cd build/figures && (echo '$$ kvtheory $(WINDOW)'; $(CURDIR)/$(BIN)/kvtheory $(WINDOW)) > mooncake_as_simulator.txt
+	cd build/figures && (echo '$$ kvtheory $(CLASSIC)'; $(CURDIR)/$(BIN)/kvtheory $(CLASSIC)) > mooncake_classic.txt
 	mv build/figures/mooncake_curves.svg build/figures/mooncake_*.txt docs/_static/
+
+# Remakes the committed tables of docs/theory/prize.rst from the Mooncake trace; some minutes.
+prize: env
+	$(BIN)/python tests/benchmarks/table_prize.py $(TRACE) docs/_static/prize
 
 # Remakes the committed atlas (docs/theory/atlas.rst): every policy to 6 nodes, three deterministic ones to 7.
 ATLAS := build/atlas

@@ -20,7 +20,7 @@ from adversaries.widest_set import widest_leaves
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import InputError, PolicyError
 from kvtheory.model import Trace
-from kvtheory.registry import lookup, policies
+from kvtheory.registry import policy_with_columns
 from kvtheory.shapes import parse_tree
 from kvtheory.width import width
 
@@ -70,7 +70,7 @@ def adaptive(*, policy: str = "lru", tree: str = "star:9", k: int = 8, requests:
         requests: how many.
     """
     require_positive(requests=requests)
-    victim = lookup(policies(), policy, "policy")
+    victim = policy_with_columns(policy)
     if victim.randomised():
         raise InputError(f"'{policy}' draws: what it lacks is not known beforehand", field="policy")
     prefixes = parse_tree(tree)

@@ -65,4 +65,4 @@ CASES = (
     {"k": 5, "prefix": 3, "popular": 3, "requests": 20},
 )
 
-FORCES = (Forces(lfu_trap, ("lfu",), "unbounded", "Sleator1985", _count, CASES),)
+FORCES = (Forces(lfu_trap, ("lfu", "lru_k", "slru"), "unbounded", "Sleator1985", _count, CASES),)

@@ -43,4 +43,4 @@ CASES = (
     {"k": 3, "prefix": 1, "requests": 1},
 )
 
-FORCES = (Forces(mru_trap, ("mru",), "unbounded", "Sleator1985", _count, CASES),)
+FORCES = (Forces(mru_trap, ("mru", "filo"), "unbounded", "Sleator1985", _count, CASES),)

@@ -20,7 +20,7 @@ from gpu_validation.schema import SCHEMA, STOCK
 from kvtheory.engine.kernel import replay
 from kvtheory.errors import InputError
 from kvtheory.model import Trace
-from kvtheory.registry import lookup, policies
+from kvtheory.registry import every_policy, lookup
 from kvtheory.sources import open_source
 
 ENGINES: dict[str, type[AnyEngine]] = {"in-process": Engine, "async": AsyncEngine}
@@ -64,7 +64,7 @@ class Plan:
         """Raise InputError if it cannot be carried out."""
         for name in self.names:
             if name != STOCK:
-                lookup(policies(), name, "policy")
+                lookup(every_policy(), name, "policy")
         for field, given in (("policies", self.names), ("workload", self.workloads)):
             if twice := [name for name in given if given.count(name) > 1]:
                 raise InputError(f"'{twice[0]}' is named twice", field=field)
@@ -182,7 +182,7 @@ def _row(served: Served) -> list[float]:
 
 def _simulated(engine: AnyEngine, trace: Trace, name: str, seed: int) -> list[int]:
     """Cached tokens that the simulator predicts for one request at a time."""
-    policy = policies()["lru" if name == STOCK else name]
+    policy = every_policy()["lru" if name == STOCK else name]
     hit = replay(trace, engine.capacity, policy, seed).hit
     return [int(depth) * engine.block for depth in trace.tree.depth[hit]]
 

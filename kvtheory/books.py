@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -148,6 +149,12 @@ def clockwise(points: Bits, owners: IntArray, key: np.uint64, allowed: Mask) -> 
     return -1
 
 
+@cache
+def _placed(workers: int, points: int) -> tuple[Bits, IntArray]:
+    places = sorted((scramble(scramble(w) + j), w) for w in range(workers) for j in range(points))
+    return np.array([place for place, _ in places], np.uint64), np.array([w for _, w in places], np.int32)
+
+
 class Ring:
     """Workers at pseudo-random points of a ring of 64-bit numbers: consistent hashing [Karger1997]_.
 
@@ -160,9 +167,7 @@ class Ring:
     """
 
     def __init__(self, workers: int, points: int) -> None:
-        places = sorted((scramble(scramble(w) + j), w) for w in range(workers) for j in range(points))
-        self.points: Bits = np.array([place for place, _ in places], np.uint64)
-        self.owners: IntArray = np.array([w for _, w in places], np.int32)
+        self.points, self.owners = _placed(workers, points)
 
     def owner(self, key: int, allowed: Mask) -> int:
         """The allowed worker that is nearest clockwise to the hash of a key."""

@@ -205,11 +205,11 @@ def verify(
 @app.command(name="policies")
 def list_policies() -> None:
     """Every eviction policy, what it promises and what is known of it."""
-    from kvtheory.registry import policies as known
+    from kvtheory.registry import every_policy
     from kvtheory.report.listing import print_policies
     from kvtheory.report.table import console
 
-    print_policies(known(), console())
+    print_policies(every_policy(), console())
 
 
 @app.command(name="routers")

@@ -172,12 +172,15 @@ class CostModel:
         pairs = tokens * (hit + miss) + tokens * (tokens - 1) // 2
         return self.prefill(hit, miss) + self.output + self.decode * tokens + self.context * pairs
 
-    def scaled(self) -> tuple[CostModel, int]:
-        """The same in whole numbers, and by how much they are larger; (itself, 0) if a number is a float."""
+    def scaled(self, *beside: Number) -> tuple[CostModel, int]:
+        """The same in whole numbers, and by how much they are larger; (itself, 0) if a number is a float.
+
+        The factor makes the numbers `beside` whole, too.
+        """
         numbers = vars(self)
-        if any(isinstance(value, float) for value in numbers.values()):
+        if any(isinstance(value, float) for value in (*numbers.values(), *beside)):
             return self, 0
-        factor = lcm(*(Fraction(value).denominator for value in numbers.values()))
+        factor = lcm(*(Fraction(value).denominator for value in (*numbers.values(), *beside)))
         return CostModel(**{name: int(value * factor) for name, value in numbers.items()}), factor
 
 

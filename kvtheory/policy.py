@@ -2,7 +2,7 @@
 
 A policy owns a preference and nothing else. The engine owns residency, the leaf rule, pins, phases, every
 random draw and every tie-break (deepest first, then earliest inserted). See :mod:`kvtheory.model` for the
-order in which the hooks are called.
+order in which the hooks are called. The second kind of policy is in :mod:`kvtheory.object_policy`.
 """
 
 from __future__ import annotations
@@ -94,28 +94,51 @@ class State(Protocol):
 NAME = re.compile("[a-z][a-z0-9_]*")
 
 
-class Policy:
-    """Base of every policy. Subclass it, give it a name, and define exactly one of `rank` and `weight`.
-
-    Hooks and `rank`/`weight` are static methods of `(s, v, t)` and `(s, v)`: integers in, integers out, no
-    names from outside but integer constants of their module, because the same source is compiled into the
-    kernel, multiplied into exact distributions and run inside vLLM.
+class Described:
+    """What the two kinds of policy say of themselves alike.
 
     Attributes:
         name: the policy's name in the registry and on the command line.
         source: citation keys, space separated.
-        columns: declared columns, by name.
-        traits: promises, see :class:`Trait`.
         claims: bounds on the competitive ratio.
         unbounded: the competitive ratio is infinite on some tree.
+        columns: declared columns, by name; none where the policy is an object.
+        traits: promises, see :class:`Trait`; none where the policy is an object.
     """
 
     name: ClassVar[str] = ""
     source: ClassVar[str] = ""
-    columns: ClassVar[dict[str, Column]] = {}
-    traits: ClassVar[Trait] = Trait.NONE
     claims: ClassVar[tuple[Claim, ...]] = ()
     unbounded: ClassVar[bool] = False
+    columns: ClassVar[dict[str, Column]] = {}
+    traits: ClassVar[Trait] = Trait.NONE
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not NAME.fullmatch(cls.name) and Described not in cls.__bases__:
+            raise PolicyError(f"{cls.__name__}: needs a name (a-z, then a-z, 0-9, _), not '{cls.name}'")
+
+    @classmethod
+    def randomised(cls) -> bool:
+        """Whether the policy draws."""
+        raise NotImplementedError
+
+    @classmethod
+    def summary(cls) -> str:
+        """First line of the docstring, without the citation."""
+        line = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
+        return line.split(" [")[0].rstrip(".") + "."
+
+
+class Policy(Described):
+    """Base of every policy. Subclass it, give it a name, and define exactly one of `rank` and `weight`.
+
+    Hooks and `rank`/`weight` are static methods of `(s, v, t)` and `(s, v)`: integers in, integers out, no
+    names from outside but integer constants of their module, because the same source is compiled into the
+    kernel, multiplied into exact distributions and run inside vLLM. What needs more than that, memory of
+    nodes that have left the cache above all, is an :class:`kvtheory.object_policy.ObjectPolicy`.
+    """
+
     on_access: ClassVar[Any] = None
     on_insert: ClassVar[Any] = None
     on_evict: ClassVar[Any] = None
@@ -126,8 +149,6 @@ class Policy:
         super().__init_subclass__()
         if (cls.rank is None) == (cls.weight is None):
             raise PolicyError(f"{cls.__name__}: define exactly one of rank and weight")
-        if not NAME.fullmatch(cls.name):
-            raise PolicyError(f"{cls.__name__}: needs a name (a-z, then a-z, 0-9, _), not '{cls.name}'")
         for column in cls.columns:
             if not NAME.fullmatch(column) or keyword.iskeyword(column):
                 raise PolicyError(f"{cls.__name__}: '{column}' is no name for a column")
@@ -142,9 +163,3 @@ class Policy:
     def randomised(cls) -> bool:
         """Whether the policy draws."""
         return cls.weight is not None
-
-    @classmethod
-    def summary(cls) -> str:
-        """First line of the docstring, without the citation."""
-        line = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
-        return line.split(" [")[0].rstrip(".") + "."

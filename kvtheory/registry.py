@@ -1,6 +1,7 @@
 """Finds policies and routers by looking: every module of their package, then entry points of the same name.
 
-A duplicate name is an error; an unknown name is answered with the nearest known one.
+A duplicate name is an error; an unknown name is answered with the nearest known one. `every_policy` knows
+both kinds of policy, `policies` those written as columns, which every engine can run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvtheory.errors import InputError, KVTheoryError
-from kvtheory.policy import Policy
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy
+from kvtheory.policy import Described, Policy
 from kvtheory.router import Router
 from kvtheory.specs import Parameter, convert, parameters
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from kvtheory.router import View
 
 T = TypeVar("T")
-Named = TypeVar("Named", bound=Policy | Router)
+Named = TypeVar("Named", bound=Described | Router)
 
 
 def index_by_name(items: Iterable[type[Named]], plural: str = "policies") -> dict[str, type[Named]]:
@@ -61,9 +63,36 @@ def _known(plural: str, base: type[Named]) -> dict[str, type[Named]]:
 
 
 @cache
-def policies() -> dict[str, type[Policy]]:
+def every_policy() -> dict[str, AnyPolicy]:
     """Every known policy, by name: the package's own, then those of installed plugins."""
-    return _known("policies", Policy)
+    found = _known("policies", Described)
+    return {name: item for name, item in found.items() if issubclass(item, Policy | ObjectPolicy)}
+
+
+@cache
+def policies() -> dict[str, type[Policy]]:
+    """The policies that are written as columns, by name."""
+    return {name: item for name, item in every_policy().items() if issubclass(item, Policy)}
+
+
+def policy_with_columns(name: str, others: Iterable[str] = ()) -> type[Policy]:
+    """The policy written as columns that is called `name`.
+
+    Args:
+        name: as it was asked for.
+        others: what else could have been meant, for the error.
+
+    Raises:
+        InputError: if there is none, or it is an object.
+    """
+    known: dict[str, AnyPolicy | None] = {**dict.fromkeys(others), **every_policy()}
+    found = lookup(known, name, "policy")
+    if found is None or not issubclass(found, Policy):
+        raise InputError(
+            f"'{name}' has memory of its own, not columns: only ratio, sweep and vLLM run it",
+            field="policy",
+        )
+    return found
 
 
 @cache
@@ -106,17 +135,30 @@ def lookup(known: Mapping[str, T], name: str, kind: str) -> T:
     raise InputError(f"no {kind} is named '{name}'; {hint}")
 
 
-def select_policies(names: str) -> list[type[Policy]]:
+def select_policies(names: str) -> list[AnyPolicy]:
     """Policies named in a comma-separated list, in its order; `all` for every one of them.
 
     Raises:
         InputError: for an unknown, empty or repeated name.
     """
-    known = policies()
+    known = every_policy()
+    return [lookup(known, name, "policy") for name in _wanted(names, known)]
+
+
+def select_with_columns(names: str) -> list[type[Policy]]:
+    """The same of policies written as columns; `all` for every one of these.
+
+    Raises:
+        InputError: for an unknown, empty or repeated name, or a policy that is an object.
+    """
+    return [policy_with_columns(name) for name in _wanted(names, policies())]
+
+
+def _wanted(names: str, known: Iterable[str]) -> list[str]:
     wanted = sorted(known) if names.strip() == "all" else [part.strip() for part in names.split(",")]
     if repeated := {name for name in wanted if wanted.count(name) > 1}:
         raise InputError(f"'{sorted(repeated)[0]}' is named twice", field="policies")
-    return [lookup(known, name, "policy") for name in wanted]
+    return wanted
 
 
 def router_options(router: type[Router]) -> list[Parameter]:

@@ -38,3 +38,9 @@ class SplitMix64:
             value = self.next() & mask
             if value < bound:
                 return value
+
+
+def worker_seeds(seed: int, workers: int) -> list[int]:
+    """A seed for each worker: worker 0 draws from `seed` itself, worker w from its w-th output."""
+    stream = SplitMix64(seed)
+    return [stream.state, *(stream.next() for _ in range(workers - 1))]

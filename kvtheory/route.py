@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,6 +20,7 @@ from kvtheory.command import (
 from kvtheory.errors import InputError
 
 if TYPE_CHECKING:
+    from kvtheory.engine.batching import Batching
     from kvtheory.model import CostModel, Trace
     from kvtheory.ratio.routed import Cluster
 
@@ -48,6 +50,11 @@ def route(
     preset: Annotated[
         str | None, typer.Option(help="Costs in seconds: a model on a GPU, or a file of measured rows.")
     ] = None,
+    together: Annotated[
+        int, typer.Option(help="Requests that a worker batches; 1: one after the other.")
+    ] = 1,
+    budget: Annotated[int, typer.Option(help="Tokens of a step, with --together; 0: no limit.")] = 8192,
+    step: Annotated[str, typer.Option(help="Cost of a step, with --together.")] = "0",
     incidents: Annotated[str, typer.Option(help="down:1@100-200, slow:2@50-300x2, clock@120+60.")] = "",
     seeds: Annotated[int, typer.Option(help="Seeds 0..S-1 where anything draws.")] = 1,
     warmup: Annotated[float, typer.Option(help="Share of the requests served but not counted.")] = 0.0,
@@ -57,11 +64,11 @@ def route(
     plot: Annotated[Path | None, typer.Option(help="Load over time and by worker: svg, png or pdf.")] = None,
 ) -> int:
     """Makespan, hit rate and latency of every router with every policy, and the joint optimum."""
-    from kvtheory.registry import select_policies, select_routers
+    from kvtheory.registry import select_routers, select_with_columns
     from kvtheory.report.curves import check_plot_path
     from kvtheory.sources import open_source
 
-    chosen, victims = select_routers(routers), select_policies(policies)
+    chosen, victims = select_routers(routers), select_with_columns(policies)
     costs = _costs(preset, alpha_cached, alpha_miss, output_cost)
     if plot:
         check_plot_path(plot)
@@ -70,6 +77,7 @@ def route(
         say("reading")
         trace = open_source(source, on_conflict=on_conflict)
         cluster = _cluster(trace, workers, capacity, costs, unit, arrivals, preset, incidents, warmup)
+        cluster = replace(cluster, batching=_batching(together, budget, step, seconds=preset is not None))
         from kvtheory.ratio import routed
 
         report = routed.route(
@@ -108,6 +116,17 @@ def _costs(
     if cached > miss:
         raise InputError(f"a hit costs {cached}, more than a miss", field="alpha-cached")
     return CostModel(cached, miss, answer)
+
+
+def _batching(together: int, budget: int, step: str, *, seconds: bool) -> Batching | None:
+    from kvtheory.engine.batching import Batching
+
+    cost = _number("step", step)
+    if together == 1:
+        if cost:
+            raise InputError("workers that serve one request at a time have no steps", field="step")
+        return None
+    return Batching(together, budget or None, float(cost) if seconds else cost)
 
 
 def _number(name: str, text: str) -> int | Fraction:

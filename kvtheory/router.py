@@ -126,7 +126,7 @@ class Router:
         source: citation keys, space separated.
         omniscient: it reads the true caches and loads.
         draws: its choices depend on the seed.
-        hashes: its choices depend on the numbers of nodes or conversations, in the place of their content.
+        hashes: its choices depend on the numbers of nodes, which stand for what a real router would hash.
         watches_first_tokens: `on_first_token` is called.
         outstanding: int64, shape (workers,): requests sent and not yet completed, kept by the base class.
     """

@@ -30,7 +30,7 @@ def test_json_is_the_contract(capsys):
         capsys, SMALL, "--workers", "2", "--capacity", "2", "--routers", "round_robin", "--opt"
     )
     assert code == 0
-    head = "source requests workers capacity unit arrivals warmup cut_requests runs opt"
+    head = "source requests workers capacity unit arrivals warmup together cut_requests runs opt"
     assert list(found) == head.split()
     assert [list(run) for run in found["runs"]] == [CONTRACT.split()] * 2
     assert [run["policy"] for run in found["runs"]] == ["lru", "rlt"]
@@ -98,6 +98,17 @@ def test_seconds_with_a_preset(capsys, tmp_path):
     assert plot.read_text().startswith("<?xml")
 
 
+def test_workers_that_batch(capsys):
+    """At equal work, first tokens come sooner: they do not wait for whole answers of earlier requests."""
+    source = "chat:sessions=20,block=64,seed=2,reply=400"
+    common = ("--workers", "1", "--capacity", "kv", "--preset", "llama8b_h100", "--routers", "round_robin")
+    _, alone = route(capsys, source, *common, "--policies", "lru")
+    _, batched = route(capsys, source, *common, "--policies", "lru", "--together", "4", "--budget", "0")
+    assert (alone["together"], batched["together"]) == (1, 4)
+    assert batched["runs"][0]["mean_ttft_s"] < alone["runs"][0]["mean_ttft_s"]
+    assert batched["runs"][0]["makespan"] == pytest.approx(alone["runs"][0]["makespan"], rel=0.1)
+
+
 def test_a_dead_worker_is_reported(capsys):
     _, found = route(
         capsys,
@@ -131,6 +142,9 @@ def test_a_dead_worker_is_reported(capsys):
         (["--incidents", "down:9@1-2"], "no worker 9"),
         (["--incidents", "down:0@1-2", "--opt"], "neither incidents"),
         (["--seeds", "0"], "not positive"),
+        (["--together", "0"], "at least one"),
+        (["--together", "8", "--budget", "4"], "tokens a step"),
+        (["--step", "1"], "have no steps"),
         (["--warmup", "1"], "not in [0, 1)"),
     ],
 )

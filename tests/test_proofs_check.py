@@ -35,7 +35,9 @@ from proofs_check import (
     requestable_sandwich,
     rlt_chain,
     rlt_values,
+    routing_conflict,
     routing_decouples,
+    routing_lower_bound,
     routing_rules,
     schedules,
     sizes_as_chains,
@@ -322,6 +324,33 @@ def test_routers_that_ignore_caches_break_the_bounds(monkeypatch):
         blind_routing, "ROUTERS", dict.fromkeys(routing_rules.ROUTERS, routing_rules.affinity)
     )
     assert fails(blind_routing, rounds=8)
+
+
+def test_routings_that_do_better_or_worse_than_is_claimed(monkeypatch):
+    assert not fails(routing_conflict, length=2, rounds=2)
+    fair = dict.fromkeys(routing_rules.ROUTERS, routing_rules.greedy)
+    with monkeypatch.context() as patch:
+        patch.setattr(routing_conflict, "ROUTERS", fair)
+        assert fails(routing_conflict, length=2, rounds=2)
+    true = routing_conflict.worst
+    monkeypatch.setattr(routing_conflict, "worst", lambda *given: 3 * true(*given))
+    assert fails(routing_conflict, length=2, rounds=2)
+
+
+def test_a_schedule_that_spreads_nothing_is_above_the_bound(monkeypatch):
+    """The farthest next use on all workers, as pooled Belady would: misses may all fall on one worker."""
+    assert not fails(routing_lower_bound, requests=40, length=5)
+    with monkeypatch.context() as patch:
+        patch.setattr(routing_lower_bound, "bound", lambda n, m, k: -(-n // m) // k)
+        assert fails(routing_lower_bound, requests=40, length=5)
+    true = routing_lower_bound.spread
+
+    def one_miss_less(leaves, m, k):
+        routing, loads = true(leaves, m, k)
+        return routing, [load - 1 for load in loads]
+
+    monkeypatch.setattr(routing_lower_bound, "spread", one_miss_less)
+    assert fails(routing_lower_bound, requests=40, length=5)
 
 
 def test_a_routing_without_its_cache_is_not_optimal(monkeypatch):

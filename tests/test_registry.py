@@ -26,8 +26,8 @@ class Impostor(Policy):
 
 def test_every_file_is_a_policy_under_its_own_name() -> None:
     files = {info.name for info in pkgutil.iter_modules(kvtheory.policies.__path__)}
-    assert files <= set(registry.policies())
-    assert all(name == policy.name for name, policy in registry.policies().items())
+    assert files <= set(registry.every_policy())
+    assert all(name == policy.name for name, policy in registry.every_policy().items())
 
 
 def test_two_policies_of_one_name_are_an_error() -> None:
@@ -59,7 +59,7 @@ def test_plugins_join_and_collide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plugin_policy_may_not_take_a_known_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [Point("lru", Impostor)])
     with pytest.raises(KVTheoryError, match="named 'lru'"):
-        registry.policies.__wrapped__()
+        registry.every_policy.__wrapped__()
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
@@ -71,7 +71,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 def test_selecting_keeps_the_order_and_all_is_all() -> None:
     assert [policy.name for policy in registry.select_policies("rlt, lru")] == ["rlt", "lru"]
-    assert [policy.name for policy in registry.select_policies(" all ")] == sorted(registry.policies())
+    assert [policy.name for policy in registry.select_policies(" all ")] == sorted(registry.every_policy())
 
 
 @pytest.mark.parametrize("names", ["", "lru,", "lru,,rlt"])

@@ -32,9 +32,9 @@ def search(
     from adversaries.search.run import search as run
     from adversaries.search.trees import ANY, search_trees
     from kvtheory.ratio.exact import parse_instance
-    from kvtheory.registry import lookup, policies
+    from kvtheory.registry import policy_with_columns
 
-    chosen = lookup(policies(), policy, "policy")
+    chosen = policy_with_columns(policy)
     budget = EVALUATIONS if evaluations is None else evaluations
     nodes = _any(tree.removeprefix(ANY)) if tree.startswith(ANY) else None
     if nodes is not None and requestable not in (None, "all"):

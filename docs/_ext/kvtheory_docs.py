@@ -41,8 +41,8 @@ from sphinx.errors import ExtensionError
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
-from kvtheory.policy import Policy
-from kvtheory.registry import policies, router_options, routers, written
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy
+from kvtheory.registry import every_policy, router_options, routers, written
 from kvtheory.report.listing import knowledge, traits
 from kvtheory.router import Router
 from kvtheory.sources import workloads
@@ -83,7 +83,7 @@ def list_table(header: list[str], rows: list[list[str]], widths: str = "auto") -
 def generate(app: Sphinx) -> None:
     """Write docs/generated: a page per policy and router, their indexes, the workloads, and the figures."""
     folder = Path(app.srcdir) / "generated"
-    known = dict(sorted(policies().items()))
+    known = dict(sorted(every_policy().items()))
     pages = {f"policies/{name}.rst": policy_page(name, policy, folder) for name, policy in known.items()}
     pages["policies.rst"] = policy_index(known)
     senders = dict(sorted(routers().items()))
@@ -103,7 +103,7 @@ def generate(app: Sphinx) -> None:
             raise ExtensionError(f"{script.name} ended with {code}: {errors}")
 
 
-def policy_index(known: dict[str, type[Policy]]) -> str:
+def policy_index(known: dict[str, AnyPolicy]) -> str:
     """The table of policies and the toctree of their pages."""
     rows = [
         [
@@ -126,20 +126,20 @@ def policy_index(known: dict[str, type[Policy]]) -> str:
     return text
 
 
-def policy_page(name: str, policy: type[Policy], folder: Path) -> str:
+def policy_page(name: str, policy: AnyPolicy, folder: Path) -> str:
     """One policy: docstring, what it declares, its source."""
     text = heading(name)
     text += f".. autoclass:: {policy.__module__}.{policy.__qualname__}\n"
     text += "   :no-members:\n   :class-doc-from: class\n\n"
-    declared = getattr(policy, "columns", {})
-    columns = ", ".join(f"`{key}` ({_column(value)})" for key, value in declared.items()) or "none"
+    columns = ", ".join(f"`{key}` ({_column(value)})" for key, value in policy.columns.items()) or "none"
+    by = "" if issubclass(policy, ObjectPolicy) else ", by `weight`" if policy.randomised() else ", by `rank`"
     cited = " ".join(f"[{key}]_" for key in policy.source.split()) or "none"
     text += list_table(
         ["declares", ""],
         [
-            ["draws", "yes, by `weight`" if policy.randomised() else "no, by `rank`"],
+            ["draws", ("yes" if policy.randomised() else "no") + by],
             ["columns", columns],
-            ["traits", cell(traits(policy))],
+            ["traits", ":doc:`object </howto/policy-with-memory>`" if not by else cell(traits(policy))],
             ["source", cited],
         ],
     )

@@ -3,25 +3,29 @@
 Order of events: of those at the same time, first tokens, completions and incidents come before arrivals, each
 in the order in which it was arranged. A request is sent once, to one worker; the worker's cache serves it as
 :mod:`kvtheory.model` says. A worker that dies loses its unfinished requests: each is sent again at once, in
-order, and keeps its time of arrival. While no worker is up, requests wait for the first that is.
+order, and keeps its time of arrival. While no worker is up, requests wait for the first that is. Workers
+serve one request at a time, or batches (:mod:`kvtheory.engine.batching`): steps begin after arrivals.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kvtheory.engine.arrivals import sessions
+from kvtheory.engine.batching import Batching, BatchingWorkers
 from kvtheory.engine.incidents import NOTHING, Incidents
 from kvtheory.engine.workers import (
     DOWN,
     FINISH,
     FIRST_TOKEN,
+    LAST,
     UP,
     Agenda,
     FifoWorkers,
@@ -133,8 +137,9 @@ def simulate(
     seconds: bool = False,
     incidents: Incidents = NOTHING,
     seed: int = 0,
+    batching: Batching | None = None,
 ) -> ClusterRun:
-    """Serve a trace by workers that serve one request at a time.
+    """Serve a trace by several workers.
 
     Args:
         trace: the requests; a path longer than the capacity is served up to its first `capacity` nodes, the
@@ -149,6 +154,7 @@ def simulate(
         seconds: whether the unit of time is a second.
         incidents: what goes wrong.
         seed: of the policy's and the router's draws.
+        batching: how workers batch, its step in units of time; None: they serve one request at a time.
 
     Raises:
         InputError: if there are no requests or no workers, or an incident names no worker.
@@ -161,7 +167,7 @@ def simulate(
     incidents.require(workers)
     served, cut_requests = trace.cut(capacity)
     above = _above(trace, unit)
-    scaled, scale = costs.scaled()
+    scaled, scale = costs.scaled(*([batching.step] if batching else []))
     times = np.zeros(len(trace)) if arrivals is None else arrivals
     tokens = trace.columns.get("output_length")
     answers = np.zeros(len(trace), np.int64) if tokens is None else np.asarray(tokens, np.int64)
@@ -171,7 +177,10 @@ def simulate(
     agenda = Agenda()
     view = View(trace.tree, workers, capacity, above, scaled, step * (0.001 if seconds else 1.0), seed)
     router = make_router(view)
-    fleet = FifoWorkers(
+    hire: Callable[..., Workers] = FifoWorkers
+    if batching is not None:
+        hire = partial(BatchingWorkers, batching=replace(batching, step=batching.step * step))
+    fleet = hire(
         job,
         workers,
         capacity,
@@ -237,7 +246,8 @@ class _Cluster:
             self.agenda.add(end, UP, worker, -1)
         events, happen, send = self.agenda.events, self.happen, self.send
         for request, time in enumerate(self.arrival):
-            while events and events[0][0] <= time:
+            arrives = (time, LAST)
+            while events and events[0] < arrives:
                 happen()
             send(request, time)
         while events:

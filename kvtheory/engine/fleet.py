@@ -15,7 +15,7 @@ from kvtheory.engine.live_table import Fleet, Table
 from kvtheory.errors import InputError
 from kvtheory.model import IntArray, PrefixTree
 from kvtheory.policy import Policy, Trait
-from kvtheory.rng import SplitMix64
+from kvtheory.rng import worker_seeds
 
 Bits = npt.NDArray[np.uint64]
 
@@ -77,6 +77,10 @@ class PrefixIndex:
         """The prompt `v` goes to a worker; the deepest node of it that was thought to be there."""
         return int(record(self.holders, self.tree.parent, v, worker))
 
+    def forget(self, worker: int, nodes: list[int]) -> None:
+        """A worker has lost some nodes, each named once, and everything below them."""
+        self.holders[nodes, worker >> 6] &= ~(np.uint64(1) << np.uint64(worker & 63))
+
     def clear(self, worker: int) -> None:
         """A worker has lost everything."""
         self.holders[:, worker >> 6] &= ~(np.uint64(1) << np.uint64(worker & 63))
@@ -90,8 +94,7 @@ class Caches(PrefixIndex):
         workers: how many caches there are.
         capacity: nodes that each may hold.
         policy: who chooses the victims.
-        seed: of every draw. Worker 0 draws from `seed` itself, worker w from the w-th output of
-            :class:`~kvtheory.rng.SplitMix64` started there.
+        seed: of every draw; each worker has its own (:func:`~kvtheory.rng.worker_seeds`).
 
     Raises:
         InputError: if there is no worker, or no room for one node.
@@ -109,7 +112,6 @@ class Caches(PrefixIndex):
         phases, full = Trait.PHASES in policy.traits, Trait.FULL in policy.traits
         # cached nodes, a path on its way in, marked nodes that are not cached
         slots = 2 + (2 + phases + full) * capacity
-        stream = SplitMix64(seed)
         shape = (workers, slots)
         self._fleet = Fleet(
             table=Table(
@@ -126,7 +128,7 @@ class Caches(PrefixIndex):
                 marked_order=np.zeros((workers, capacity * (phases + full)), np.int32),
                 path=np.zeros((workers, capacity * full), np.int32),
                 counters=np.zeros((workers, 7), np.int64),
-                random=np.array([[seed % 2**64], *([stream.next()] for _ in range(workers - 1))], np.uint64),
+                random=np.array(worker_seeds(seed, workers), np.uint64)[:, None],
             ),
             node=np.zeros(shape, np.int32),
             bucket=np.zeros((workers, 1 << (2 * slots).bit_length()), np.int32),

@@ -1,7 +1,8 @@
 """The kernel engine: the reference engine's decisions, compiled. Traits choose the structure.
 
 RECENCY: the trace as its own queue. TOUCH: a lazy heap of leaves. BINARY: an indexed set with O(1) draws.
-None of them: a scan of the leaves at each eviction. The order of events is that of :mod:`kvtheory.model`.
+None of them: a scan of the leaves at each eviction. A policy that is an object is not compiled; its engine is
+:mod:`kvtheory.engine.objects`. The order of events is that of :mod:`kvtheory.model`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from functools import partial
 import numpy as np
 
 from kvtheory.engine.codegen import load_kernel
+from kvtheory.engine.objects import replay_object
 from kvtheory.engine.recency import replay_recency
 from kvtheory.errors import PolicyError
 from kvtheory.model import IntArray, Trace
-from kvtheory.policy import Policy, Trait
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy
+from kvtheory.policy import Trait
 from kvtheory.rng import MASK64
 from kvtheory.runs import runs_of
 
@@ -39,7 +42,7 @@ class Replay:
 def replay(
     trace: Trace,
     capacity: int,
-    policy: type[Policy],
+    policy: AnyPolicy,
     seed: int = 0,
     *,
     victims: bool = False,
@@ -67,7 +70,7 @@ def replay(
 def prepare(
     trace: Trace,
     capacity: int,
-    policy: type[Policy],
+    policy: AnyPolicy,
     seed: int = 0,
     *,
     victims: bool = False,
@@ -78,7 +81,10 @@ def prepare(
     capacity = min(capacity, trace.tree.n + 1)  # room beyond the tree changes nothing, and costs memory
     hit = np.empty(len(trace), dtype=np.int32)
     log = np.empty(trace.accesses if victims else 0, dtype=np.int32)
-    if Trait.RECENCY in traits:
+    kernel: Callable[[], int]
+    if issubclass(policy, ObjectPolicy):
+        kernel = partial(replay_object, trace, capacity, policy, seed, hit, log)
+    elif Trait.RECENCY in traits:
         runs = runs_of(trace)
         layout = (runs.parent, runs.length, runs.start, runs.nodes, runs.requests)
         kernel = partial(replay_recency, *layout, capacity, hit, log)

@@ -14,13 +14,18 @@ import numpy as np
 
 from kvtheory.engine.fleet import Caches
 from kvtheory.engine.incidents import NOTHING, Incidents
+from kvtheory.engine.recency_fleet import RecencyCaches
 from kvtheory.model import CostModel, IntArray, LongArray, Trace
-from kvtheory.policy import Policy
+from kvtheory.policy import Policy, Trait
 from kvtheory.router import Floats
 
 FIRST_TOKEN, FINISH, WAKE, DOWN, UP = range(5)
+LAST = 1 << 62
 Event = tuple[float, int, int, int, int]
-"""(time, number, kind, worker, request): the number makes the order of equal times that of their making."""
+"""(time, number, kind, worker, request): the number makes the order of equal times that of their making.
+
+Events with numbers from LAST on come after the arrivals of their time.
+"""
 
 
 class Rates(NamedTuple):
@@ -44,6 +49,10 @@ class Rates(NamedTuple):
         quadratic = self.attention * (length * length - hit * hit)
         return self.fixed + self.cached * hit + self.miss * (length - hit) + quadratic
 
+    def chunk(self, begin: Any, end: Any) -> Any:
+        """Cost of computing a prompt from `begin` to `end`; chunks add up to `prefill` of what is missed."""
+        return self.miss * (end - begin) + self.attention * (end * end - begin * begin)
+
     def answer(self, tokens: Any, length: Any) -> Any:
         """Cost of what follows it."""
         pairs = tokens * length + tokens * (tokens - 1) // 2
@@ -57,10 +66,10 @@ class Agenda:
         self.events: list[Event] = []
         self._number = 0
 
-    def add(self, time: float, kind: int, worker: int, request: int) -> None:
-        """Arrange something."""
+    def add(self, time: float, kind: int, worker: int, request: int, *, last: bool = False) -> None:
+        """Arrange something; `last`: after all else of its time, arrivals too."""
         self._number += 1
-        heapq.heappush(self.events, (time, self._number, kind, worker, request))
+        heapq.heappush(self.events, (time, self._number + LAST * last, kind, worker, request))
 
     def next(self) -> Event:
         """What happens next."""
@@ -94,6 +103,12 @@ class Job:
         self.start, self.first, self.finish = (np.full(count, np.nan) for _ in range(3))
         self.worker: IntArray = np.full(count, -1, np.int32)
         self.hit: LongArray = np.zeros(count, np.int64)
+
+    def costs_at(self, request: int, held: IntArray) -> Floats:
+        """Service cost of a request at workers that hold its path as far as the nodes `held`; same shape."""
+        length, tokens = int(self.length[request]), int(self.tokens[request])
+        cost: Floats = self.rates.prefill(self.above[held], length) + self.rates.answer(tokens, length)
+        return cost
 
 
 class Workers(Protocol):
@@ -152,7 +167,11 @@ class FifoWorkers:
         first_tokens: bool = False,
     ) -> None:
         self.job, self.agenda, self.first_tokens = job, agenda, first_tokens
-        self.caches = Caches(job.trace.tree, workers, capacity, policy, seed)
+        self.caches: Caches | RecencyCaches = (
+            RecencyCaches(job.trace, workers, capacity)
+            if Trait.RECENCY in policy.traits
+            else Caches(job.trace.tree, workers, capacity, policy, seed)
+        )
         self.paces = [incidents.pace(w) for w in range(workers)]
         self._load, self._free = np.zeros(workers), np.zeros(workers)
         self._nodes: list[int] = job.trace.requests.tolist()
@@ -204,10 +223,7 @@ class FifoWorkers:
         return np.maximum(self._free - now, 0.0)
 
     def costs_of(self, request: int) -> Floats:
-        rates, hit = self.job.rates, self._above[self.match(self._nodes[request])]
-        length = self._length[request]
-        cost: Floats = rates.prefill(hit, length) + rates.answer(self._tokens[request], length)
-        return cost
+        return self.job.costs_at(request, self.match(self._nodes[request]))
 
     @property
     def load(self) -> Floats:

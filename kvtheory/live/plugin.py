@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvtheory.errors import InputError
-from kvtheory.policy import Policy
-from kvtheory.registry import lookup, policies
+from kvtheory.object_policy import AnyPolicy
+from kvtheory.registry import every_policy, lookup
 
 OLDEST, TOO_NEW = (0, 25, 1), (0, 33)
 SUPPORTED = "vLLM 0.25.1 up to and including 0.32"
@@ -30,7 +30,7 @@ logger = logging.getLogger("vllm.kvtheory")
 class Settings:
     """What was asked for."""
 
-    policy: type[Policy]
+    policy: AnyPolicy
     seed: int
 
 
@@ -95,7 +95,7 @@ def asked_by_environment() -> Settings | None:
         return None
     if seed and not re.fullmatch("[0-9]+", seed):
         raise InputError(f"'{seed}' is not a number", field="KVTHEORY_SEED")
-    return Settings(lookup(policies(), name, "policy"), int(seed or 0))
+    return Settings(lookup(every_policy(), name, "policy"), int(seed or 0))
 
 
 def asked_for(vllm_config: Any) -> Settings | None:
@@ -113,7 +113,7 @@ def asked_for(vllm_config: Any) -> Settings | None:
     seed = config.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise InputError(f"{seed!r} is not a number", field=f"additional_config.{CONFIG}.seed")
-    settings = Settings(lookup(policies(), str(config["policy"]), "policy"), seed)
+    settings = Settings(lookup(every_policy(), str(config["policy"]), "policy"), seed)
     if environment is not None and environment != settings:
         raise InputError("disagrees with KVTHEORY_POLICY, KVTHEORY_SEED", field=f"additional_config.{CONFIG}")
     return settings
@@ -210,7 +210,7 @@ def switch(scheduler: Any, name: str | None, seed: int = 0) -> dict[str, Any] | 
     from vllm.v1.core.block_pool import BlockPool
     from vllm.v1.core.kv_cache_manager import KVCacheManager
 
-    settings = Settings(lookup(policies(), name, "policy"), seed) if name else None
+    settings = Settings(lookup(every_policy(), name, "policy"), seed) if name else None
     manager = scheduler.kv_cache_manager
     if not manager.reset_prefix_cache():
         raise InputError("requests are running: the policy can be changed only when none is")

@@ -17,7 +17,8 @@ from vllm.v1.core.kv_cache_manager import KVCacheManager
 from vllm.v1.core.kv_cache_utils import make_block_hash_with_group_id
 
 from kvtheory.live.table import NodeTable
-from kvtheory.policy import Policy, Trait
+from kvtheory.object_policy import AnyPolicy
+from kvtheory.policy import Trait
 
 GROUP = 0
 
@@ -25,7 +26,7 @@ GROUP = 0
 class LivePool(BlockPool):
     """A pool that asks a policy whom to evict; becomes one by :meth:`adopt`."""
 
-    def adopt(self, policy: type[Policy], seed: int) -> None:
+    def adopt(self, policy: AnyPolicy, seed: int) -> None:
         """Let `policy` choose from now on; the pool must be empty.
 
         One block is vLLM's null block and one holds the last, partial block of a prompt, so that the policy's

@@ -2,7 +2,8 @@
 
 Nothing here knows vLLM. The engine says which path a request has, which nodes go into and out of use and
 which leave the cache; the table says whom to evict. The work is done by `kvtheory/engine/templates/live.py`,
-compiled together with the policy's own hooks: the source that the simulator runs.
+compiled together with the policy's own hooks: the source that the simulator runs. For a policy that is an
+object, `kvtheory/live/object_kernel.py` does it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import numpy as np
 
 from kvtheory.engine.codegen import load_kernel
 from kvtheory.engine.live_table import Table
+from kvtheory.live.object_kernel import ObjectKernel
 from kvtheory.model import IntArray
-from kvtheory.policy import Policy, Trait
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy
+from kvtheory.policy import Trait
 
 NOBODY: Any = None
 Key = TypeVar("Key", bound=Hashable)
@@ -31,9 +34,11 @@ class NodeTable(Generic[Key]):
         seed: seed of every draw.
     """
 
-    def __init__(self, policy: type[Policy], capacity: int, blocks: int, seed: int = 0) -> None:
+    def __init__(self, policy: AnyPolicy, capacity: int, blocks: int, seed: int = 0) -> None:
         self.policy, self.capacity, self.blocks, self.seed = policy, capacity, blocks, seed
-        self._kernel = load_kernel(policy, "live", policy.traits)
+        self._kernel: Any
+        if not issubclass(policy, ObjectPolicy):
+            self._kernel = load_kernel(policy, "live", policy.traits)
         self.clear()
 
     def clear(self, *, seed: int | None = None) -> None:
@@ -45,7 +50,10 @@ class NodeTable(Generic[Key]):
         self._free = list(range(slots - 1, 0, -1))
         phases, full = Trait.PHASES in self.policy.traits, Trait.FULL in self.policy.traits
         marked = np.zeros(slots, np.int8)
-        random = np.full(1, (self.seed if seed is None else seed) % 2**64, np.uint64)
+        word = (self.seed if seed is None else seed) % 2**64
+        if issubclass(self.policy, ObjectPolicy):
+            self._kernel = ObjectKernel(self.policy, self.capacity, word, self._key, self._slot)
+        random = np.full(1, word, np.uint64)
         self._table = Table(
             parent=np.zeros(slots, np.int32),
             depth=np.zeros(slots, np.int32),
@@ -70,6 +78,13 @@ class NodeTable(Generic[Key]):
         """Evictable leaves, marks, insertions, requests, phases ended early, victims of last resort."""
         names = ("candidates", "marks", "insertions", "requests", "early_phases", "rescues")
         return dict(zip(names, self._table.counters.tolist(), strict=False))
+
+    @property
+    def random_state(self) -> int:
+        """Where the draws stand: `clear` with it as seed lets them go on."""
+        if isinstance(self._kernel, ObjectKernel):
+            return self._kernel.rng.state
+        return int(self._table.random[0])
 
     def __len__(self) -> int:
         return int(self._table.resident.sum())

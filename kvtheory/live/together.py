@@ -1,9 +1,9 @@
 """What an engine hits that serves several requests at a time: the simulator's counterpart of its batches.
 
 The model of :mod:`kvtheory.model` serves one request after another. An engine admits requests to a running
-batch, and whoever runs pins its blocks until its last token, the partial block at its end too. The policy's
-view is the same :class:`~kvtheory.live.table.NodeTable` that runs inside vLLM; what stands here is the
-scheduler: first come, first served, as many as fit, everybody one token a step.
+batch, and whoever runs pins its blocks until its last token, the partial block at its end too
+(:mod:`kvtheory.live.pinned`). What stands here is the scheduler: first come, first served, as many as fit,
+everybody one token a step. :mod:`kvtheory.engine.batching` has the same with chunks and with time.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import numpy as np
 
 from kvtheory.errors import InputError
-from kvtheory.live.table import NodeTable
+from kvtheory.live.pinned import PinnedCache
 from kvtheory.model import IntArray, Trace
-from kvtheory.policy import Policy
+from kvtheory.object_policy import AnyPolicy
 
 
 def hits_together(
     trace: Trace,
-    policy: type[Policy],
+    policy: AnyPolicy,
     blocks: int,
     together: int,
     *,
@@ -58,50 +58,26 @@ def hits_together(
 
 class _Engine:
     def __init__(
-        self, trace: Trace, policy: type[Policy], blocks: int, together: int, steps: IntArray, seed: int
+        self, trace: Trace, policy: AnyPolicy, blocks: int, together: int, steps: IntArray, seed: int
     ) -> None:
-        self.trace, self.blocks, self.together, self.steps = trace, blocks, together, steps
-        self.table: NodeTable[int] = NodeTable(policy, blocks - 1, blocks + 1, seed)
+        self.together, self.steps = together, steps
+        self.cache = PinnedCache(trace.tree, policy, blocks, seed)
+        self.nodes: list[int] = trace.requests.tolist()
         self.hits = np.zeros(len(trace), np.int32)
-        self.users = np.zeros(trace.tree.n + 1, np.int32)
         self.left: dict[int, int] = {}
         """Requests that run, in order of admission, and how many tokens they have still to generate."""
-        self.next = self.used = 0
-        self.empty = blocks
+        self.next = 0
 
     def step(self) -> bool:
         """Admit whoever fits, let everybody generate a token; False once nobody is left."""
-        arrived = min(len(self.trace), self.next + self.together - len(self.left))
-        while self.next < arrived and self._admit(self.next):
+        arrived = min(len(self.nodes), self.next + self.together - len(self.left))
+        while self.next < arrived and (admitted := self.cache.admit(self.nodes[self.next])):
+            self.hits[self.next] = admitted.hit
             self.left[self.next] = int(self.steps[self.next])
             self.next += 1
         for request in list(self.left):
             self.left[request] -= 1
             if not self.left[request]:
                 del self.left[request]
-                self._finish(request)
-        return bool(self.left) or self.next < len(self.trace)
-
-    def _admit(self, request: int) -> bool:
-        path = self.trace.tree.path(int(self.trace.requests[request]))
-        hit = next((i for i, v in enumerate(path) if v not in self.table), len(path))
-        idle = [v for v in path[:hit] if not self.users[v]]
-        lacking = len(path) - hit + 1
-        if self.used + len(idle) + lacking > self.blocks:
-            return False
-        self.hits[request] = hit
-        slots = self.table.slots(path)
-        gaining = [self.table.slot(v) for v in idle + path[hit:]]
-        self.table.serve(slots, np.array(gaining, np.int32), len(path))
-        self.empty += len(self.table.evict(max(0, lacking - self.empty))) - lacking
-        self.users[path] += 1
-        self.used += len(idle) + lacking
-        return True
-
-    def _finish(self, request: int) -> None:
-        path = self.trace.tree.path(int(self.trace.requests[request]))
-        self.users[path] -= 1
-        idle = [v for v in reversed(path) if not self.users[v]]
-        self.table.release(np.array([self.table.slot(v) for v in idle], np.int32))
-        self.used -= len(idle) + 1
-        self.empty += 1
+                self.cache.finish(self.nodes[request])
+        return bool(self.left) or self.next < len(self.nodes)

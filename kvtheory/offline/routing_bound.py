@@ -9,14 +9,14 @@ some of the nodes are looked at. And somebody serves the dearest request. Proofs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from kvtheory.engine.workers import Rates
 from kvtheory.errors import InputError
-from kvtheory.model import CostModel, IntArray, LongArray, PrefixTree, Trace
+from kvtheory.model import CostModel, IntArray, LongArray, Number, PrefixTree, Trace
 from kvtheory.offline.belady import belady
 
 UNIT = CostModel()
@@ -58,37 +58,23 @@ def makespan_lower_bound(
     length, hit = above[trace.requests], above[seen]
     answers = trace.columns.get("output_length")
     tokens = np.zeros(len(trace), np.int64) if answers is None else np.asarray(answers, np.int64)
-    kept = above[served.requests]
-    rest, again = int((length - kept).sum()), int((kept - hit).sum())
-    quadratic = int((length * length - hit * hit).sum())
-    total = exact.linear * (rest + again) + exact.attention * quadratic
-    total += exact.cached * int(length.sum()) + exact.output * len(trace) + exact.decode * int(tokens.sum())
+    linear = exact.alpha_miss - exact.alpha_cached
+    total = exact.alpha_cached * int(length.sum()) + linear * int((length - hit).sum())
+    total += exact.attention * int((length * length - hit * hit).sum())
+    total += (exact.fixed + exact.output) * len(trace) + exact.decode * int(tokens.sum())
+    pairs = tokens * length + tokens * (tokens - 1) // 2
+    total += exact.context * int(pairs.sum())
     pool = workers * capacity
-    for dear, step in _layers(exact, weight, squares):
+    for dear, step in _layers(linear, exact.attention, weight, squares):
         total += step * _evicted(served, seen, dear, pool)
-    rates = [float(x) for x in (exact.cached, exact.linear, exact.attention, exact.decode)]
-    cheapest = rates[0] * length + rates[1] * (length - hit) + rates[2] * (length * length - hit * hit)
-    t = int(np.argmax(cheapest + rates[3] * tokens))
-    whole, known = int(length[t]), int(hit[t])
-    dearest = exact.cached * whole + exact.linear * (whole - known)
-    dearest += (
-        exact.attention * (whole * whole - known * known) + exact.output + exact.decode * int(tokens[t])
-    )
-    return max(total / workers, dearest)
+    rates = Rates.of(exact)
+    t = int(np.argmax(rates.prefill(hit, length) + rates.answer(tokens, length)))
+    dearest = exact.cost(int(hit[t]), int(length[t] - hit[t]), int(tokens[t]))
+    return max(Fraction(total) / workers, Fraction(dearest))
 
 
-@dataclass(frozen=True)
-class _Exact:
-    """A cost model in fractions; `linear` is what a missed unit costs above a cached one."""
-
-    cached: Fraction
-    linear: Fraction
-    attention: Fraction
-    output: Fraction
-    decode: Fraction
-
-
-def _require(workers: int, costs: CostModel, unit: str) -> _Exact:
+def _require(workers: int, costs: CostModel, unit: str) -> CostModel:
+    """The same costs in fractions."""
     if workers < 1:
         raise InputError(f"{workers} workers: at least one is needed", field="workers")
     if unit not in ("nodes", "tokens"):
@@ -96,16 +82,17 @@ def _require(workers: int, costs: CostModel, unit: str) -> _Exact:
     for name, value in vars(costs).items():
         if not 0 <= value < float("inf"):
             raise InputError(f"{value} is not a cost", field=name)
-    cached, miss = Fraction(costs.alpha_cached), Fraction(costs.alpha_miss)
-    if cached > miss:
-        raise InputError(f"alpha_cached {cached} exceeds alpha_miss {miss}", field="alpha_cached")
-    rest = (Fraction(x) for x in (costs.attention, costs.output, costs.decode))
-    return _Exact(cached, miss - cached, *rest)
+    if costs.alpha_cached > costs.alpha_miss:
+        dearer = f"alpha_cached {costs.alpha_cached} exceeds alpha_miss {costs.alpha_miss}"
+        raise InputError(dearer, field="alpha_cached")
+    return CostModel(**{name: Fraction(value) for name, value in vars(costs).items()})
 
 
-def _layers(exact: _Exact, weight: LongArray, squares: LongArray) -> list[tuple[Mask, Fraction]]:
+def _layers(
+    linear: Number, attention: Number, weight: LongArray, squares: LongArray
+) -> list[tuple[Mask, Fraction]]:
     """Nested sets of nodes, all of them first, and by how much each one's least price exceeds the last's."""
-    price = float(exact.linear) * weight + float(exact.attention) * squares
+    price = float(linear) * weight + float(attention) * squares
     if price.size == 1:
         return []
     quantiles = np.quantile(price[1:], np.arange(LAYERS) / LAYERS, method="lower")
@@ -117,7 +104,7 @@ def _layers(exact: _Exact, weight: LongArray, squares: LongArray) -> list[tuple[
         dear[0] = False
         near = dear & (price <= level * (1 + 1e-9))  # the least is among them, rounded as they are
         pairs = np.unique(np.stack([weight[near], squares[near]]), axis=1).T.tolist()
-        least = min(exact.linear * w + exact.attention * q for w, q in pairs)
+        least = min(Fraction(linear * w + attention * q) for w, q in pairs)
         if least > below:
             found.append((dear, least - below))
             below = least

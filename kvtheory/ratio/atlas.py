@@ -31,7 +31,7 @@ from kvtheory.ratio.atlas_theorems import Bounds, theorem
 from kvtheory.ratio.exact import BEST, solve_exact
 from kvtheory.ratio.game import fraction
 from kvtheory.ratio.instance import Instance
-from kvtheory.registry import lookup, policies
+from kvtheory.registry import policies, policy_with_columns
 from kvtheory.sweep import finish_cells
 from kvtheory.width import harmonic, width
 
@@ -131,7 +131,8 @@ def select(names: str) -> list[str]:
         return list(known)
     wanted = [part.strip() for part in names.split(",")]
     for name in wanted:
-        lookup(known, name, "policy")
+        if name not in known:
+            policy_with_columns(name, known)
         if wanted.count(name) > 1:
             raise InputError(f"'{name}' is named twice", field="policies")
     return wanted

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from kvtheory.engine.kernel import Replay, prepare
 from kvtheory.errors import InputError
 from kvtheory.model import LongArray, Trace
+from kvtheory.object_policy import AnyPolicy
 from kvtheory.offline.belady import belady
-from kvtheory.policy import Policy, Status
+from kvtheory.policy import Status
 from kvtheory.ratio.played import PlayedPolicy
 from kvtheory.requestable import RequestableWidth, requestable_widths
 from kvtheory.runs import runs_of
@@ -148,7 +149,7 @@ class Counter:
 def measure_ratios(
     trace: Trace,
     capacities: list[int],
-    policies: Sequence[type[Policy] | PlayedPolicy],
+    policies: Sequence[AnyPolicy | PlayedPolicy],
     *,
     seeds: int = 1,
     warmup: float = 0.0,
@@ -219,7 +220,7 @@ def measure_ratios(
     )
 
 
-def proved_bound(policy: type[Policy] | PlayedPolicy, width: Widths) -> float | None:
+def proved_bound(policy: AnyPolicy | PlayedPolicy, width: Widths) -> float | None:
     """The smallest proved bound on the policy's competitive ratio; None where there is none."""
     if isinstance(policy, PlayedPolicy):
         return float(policy.ratio)
@@ -230,7 +231,7 @@ def proved_bound(policy: type[Policy] | PlayedPolicy, width: Widths) -> float | 
 def _measure(
     served: Trace,
     capacity: int,
-    policy: type[Policy] | PlayedPolicy,
+    policy: AnyPolicy | PlayedPolicy,
     counter: Counter,
     seeds: int,
     opt: int,

@@ -8,12 +8,11 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from kvtheory.errors import InputError
-from kvtheory.policy import Policy
 from kvtheory.ratio.atlas_theorems import theorem
 from kvtheory.ratio.best import Best, Enclosed, deterministic, randomized
 from kvtheory.ratio.game import ExactRatio, Game, play
 from kvtheory.ratio.instance import Instance
-from kvtheory.registry import lookup, policies
+from kvtheory.registry import policy_with_columns
 from kvtheory.shapes import parse_tree
 
 
@@ -75,12 +74,10 @@ def solve_exact(instance: Instance, name: str, budget: int | None) -> Solved:
         raise InputError(f"{budget} states: the budget is not positive", field="budget")
     if name in BEST:
         return BEST[name](instance, budget)
-    known: dict[str, type[Policy]] = policies()
-    if name not in known:
-        lookup({**known, **BEST}, name, "policy")
+    policy = policy_with_columns(name, BEST)
     if proved := theorem(instance, name):
-        return ByTheorem(proved.explored(instance, known[name]), proved.ratio)
-    return play(instance, known[name], budget=budget)
+        return ByTheorem(proved.explored(instance, policy), proved.ratio)
+    return play(instance, policy, budget=budget)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtheory.errors import InputError
-from kvtheory.policy import Policy
+from kvtheory.object_policy import AnyPolicy
 from kvtheory.registry import select_policies
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SUFFIX = ".json"
 
 
-def select_players(names: str) -> list[type[Policy] | PlayedPolicy]:
+def select_players(names: str) -> list[AnyPolicy | PlayedPolicy]:
     """The policies of a comma-separated list, in its order; a name that ends in `.json` is a file.
 
     Raises:
@@ -28,7 +28,7 @@ def select_players(names: str) -> list[type[Policy] | PlayedPolicy]:
     from kvtheory.ratio.emitted import read_emitted
     from kvtheory.ratio.played import PlayedPolicy
 
-    chosen: list[type[Policy] | PlayedPolicy] = []
+    chosen: list[AnyPolicy | PlayedPolicy] = []
     for part in parts:
         chosen += [PlayedPolicy(part, read_emitted(part))] if part.endswith(SUFFIX) else select_policies(part)
     if len({player.name for player in chosen}) < len(chosen):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kvtheory.engine.arrivals import arrival_times
+from kvtheory.engine.batching import Batching
 from kvtheory.engine.cluster import ClusterRun, MakeRouter, simulate
 from kvtheory.engine.incidents import NOTHING, Incidents
 from kvtheory.errors import InputError
@@ -41,6 +42,7 @@ class Cluster:
         seconds: whether costs are seconds.
         incidents: what goes wrong.
         warmup: share of the requests that are served but not counted.
+        batching: how workers batch; None: one request at a time.
     """
 
     workers: int
@@ -51,6 +53,7 @@ class Cluster:
     seconds: bool = False
     incidents: Incidents = NOTHING
     warmup: float = 0.0
+    batching: Batching | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class RouteReport:
             "unit": self.cluster.unit,
             "arrivals": self.cluster.arrivals,
             "warmup": self.cluster.warmup,
+            "together": self.cluster.batching.together if self.cluster.batching else 1,
             "cut_requests": self.cut_requests,
             "runs": [run.to_json(seconds=self.cluster.seconds) for run in self.runs],
             "opt": opt
@@ -286,6 +290,7 @@ def _simulate(
         unit=cluster.unit,
         seconds=cluster.seconds,
         incidents=cluster.incidents,
+        batching=cluster.batching,
         seed=seed,
     )
 

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from kvtheory.policy import Policy, Trait
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy
+from kvtheory.policy import Trait
 from kvtheory.registry import router_options, written
 from kvtheory.router import Router
 from kvtheory.sources import Generator
 from kvtheory.specs import parameters
 
 
-def knowledge(policy: type[Policy]) -> str:
+def knowledge(policy: AnyPolicy) -> str:
     """What is known of a policy's competitive ratio."""
     if policy.unbounded:
         return "unbounded"
@@ -27,12 +28,14 @@ def knowledge(policy: type[Policy]) -> str:
     return "; ".join(known) or "-"
 
 
-def traits(policy: type[Policy]) -> str:
-    """Declared traits, in lower case."""
+def traits(policy: AnyPolicy) -> str:
+    """Declared traits, in lower case; `object` for a policy with memory of its own."""
+    if issubclass(policy, ObjectPolicy):
+        return "object"
     return " ".join(sorted((trait.name or "").lower() for trait in Trait if trait in policy.traits)) or "-"
 
 
-def print_policies(policies: Mapping[str, type[Policy]], screen: Console) -> None:
+def print_policies(policies: Mapping[str, AnyPolicy], screen: Console) -> None:
     """One line per policy."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("policy", "draws", "traits", "competitive ratio", "what it evicts"):

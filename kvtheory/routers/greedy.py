@@ -8,8 +8,8 @@ from kvtheory.router import Arrival, Router
 class Greedy(Router):
     """The worker that would finish the request first, by true caches and true work. [Graham1966]_
 
-    At most M times the optimal makespan where caches are unbounded (docs/theory/routing); with finite caches
-    no deterministic router is better than k-competitive.
+    At most M times the optimal makespan where caches are unbounded; as bad as the price of a miss over that
+    of a hit where they hold one prompt each (:doc:`/theory/routing`).
     """
 
     name = "greedy"

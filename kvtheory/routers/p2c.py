@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kvtheory.books import require
 from kvtheory.rng import SplitMix64
 from kvtheory.router import Arrival, Router, View
@@ -30,11 +32,10 @@ class PowerOfTwoChoices(Router):
         self.stream = SplitMix64(view.seed)
 
     def choose(self, arrival: Arrival) -> int:
-        left = self.up()
+        left = np.flatnonzero(self.view.up)
         drawn = []
-        for _ in range(min(self.choices, len(left))):
-            place = self.stream.below(len(left))
-            drawn.append(left[place])
-            left[place] = left[-1]
-            left.pop()
+        for last in range(left.size - 1, max(-1, left.size - 1 - self.choices), -1):
+            place = self.stream.below(last + 1)
+            drawn.append(int(left[place]))
+            left[place] = left[last]
         return min(drawn, key=self.outstanding.__getitem__)

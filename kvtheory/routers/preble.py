@@ -52,8 +52,7 @@ class Preble(Router):
         )  # prefill of the window's prompts, had nothing been cached
         self.count: LongArray = np.zeros(view.workers, np.int64)
         self.held: LongArray = np.zeros(view.workers, np.int64)  # blocks in the believed cache
-        self.lives: LongArray = np.zeros(view.workers, np.int64)
-        self.history: deque[tuple[float, int, int, float, float]] = deque()
+        self.history: deque[tuple[float, int, float, float]] = deque()
 
     def choose(self, arrival: Arrival) -> int:
         self._forget(arrival.now)
@@ -81,7 +80,7 @@ class Preble(Router):
         self.held[worker] = min(self.view.capacity, int(self.held[worker] + depth[arrival.node] - depth[hit]))
         work = float(rates.prefill(int(self.view.above[hit]), arrival.length) + rates.output)
         whole = float(rates.prefill(0, arrival.length))
-        self.history.append((arrival.now, worker, int(self.lives[worker]), work, whole))
+        self.history.append((arrival.now, worker, work, whole))
         self.load[worker] += work
         self.whole[worker] += whole
         self.count[worker] += 1
@@ -89,7 +88,7 @@ class Preble(Router):
     def on_down(self, worker: int, lost: list[int], now: float) -> None:
         super().on_down(worker, lost, now)
         self.index.clear(worker)
-        self.lives[worker] += 1
+        self.history = deque(sent for sent in self.history if sent[1] != worker)
         self.load[worker] = self.whole[worker] = 0.0
         self.count[worker] = self.held[worker] = 0
 
@@ -97,9 +96,7 @@ class Preble(Router):
         """What has left the window; a clock that is set back keeps it for longer."""
         history = self.history
         while history and history[0][0] <= now - self.window:
-            _, worker, life, work, whole = history.popleft()
-            if life != self.lives[worker]:
-                continue
+            _, worker, work, whole = history.popleft()
             self.count[worker] -= 1
             left = self.count[worker] > 0
             self.load[worker] = self.load[worker] - work if left else 0.0

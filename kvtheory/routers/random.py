@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kvtheory.rng import SplitMix64
 from kvtheory.router import Arrival, Router, View
 
@@ -22,5 +24,5 @@ class Random(Router):
         self.stream = SplitMix64(view.seed)
 
     def choose(self, arrival: Arrival) -> int:
-        up = self.up()
-        return up[self.stream.below(len(up))]
+        up = np.flatnonzero(self.view.up)
+        return int(up[self.stream.below(up.size)])

@@ -19,7 +19,6 @@ class Session(Router):
 
     name = "session"
     source = "Karger1997"
-    hashes = True
 
     def __init__(self, view: View, *, points: int = 100) -> None:
         require(1 <= points <= 10_000, "session", "points", f"{points} is not in 1..10000")

@@ -16,6 +16,7 @@ against. Only :mod:`kvtheory.testing.mutants` changes the latter three, to see t
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,9 +27,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from kvtheory.engine import kernel
 from kvtheory.engine.codegen import kernel_source
+from kvtheory.engine.object_reference import ObjectReference, reference_engine
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import VerificationError
 from kvtheory.model import ROOT
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy
 from kvtheory.offline.belady import Schedule, belady
 from kvtheory.offline.brute import brute
 from kvtheory.offline.witness import check_schedule
@@ -60,10 +63,14 @@ class Subject:
         optimum: OPT, as :func:`kvtheory.offline.belady.belady`.
     """
 
-    policy: type[Policy]
+    policy: Any
     engine: type[ReferenceEngine] = ReferenceEngine
     replay: Callable[..., kernel.Replay] = kernel.replay
     optimum: Callable[..., Schedule] = belady
+
+    def __post_init__(self) -> None:
+        if self.engine is ReferenceEngine:
+            object.__setattr__(self, "engine", reference_engine(self.policy))
 
     def start(self, instance: Instance, seed: int = 0, *, check_traits: bool = False) -> ReferenceEngine:
         """The reference engine, empty."""
@@ -72,6 +79,19 @@ class Subject:
     def run(self, instance: Instance, seed: int = 0) -> tuple[list[int], list[list[int]]]:
         """The reference engine's hits and victims, request by request."""
         return self.start(instance, seed).run(instance.requests)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A broken subject.
+
+    Args:
+        subject: what is broken.
+        caught_by: the name of the check that must fail on it.
+    """
+
+    subject: Subject
+    caught_by: str
 
 
 Each = Callable[[Subject, Instance, int], None]
@@ -87,7 +107,9 @@ class Check:
         each: raises where an instance and a seed show that a subject breaks the clause.
         once: the same for what is not about one instance.
         tiny: `each` needs instances small enough to enumerate every draw.
-        randomised: it speaks of weighted policies alone.
+        randomised: it speaks of policies that draw alone.
+        columns: it speaks of policies written as columns.
+        objects: it speaks of policies that are objects.
     """
 
     name: str
@@ -96,13 +118,16 @@ class Check:
     once: Callable[[Subject], None] | None = None
     tiny: bool = False
     randomised: bool = False
+    columns: bool = True
+    objects: bool = False
 
     def __str__(self) -> str:
         return self.name
 
-    def applies_to(self, policy: type[Policy]) -> bool:
+    def applies_to(self, policy: AnyPolicy) -> bool:
         """Whether the clause speaks of this policy at all."""
-        return policy.randomised() or not self.randomised
+        kind = self.objects if issubclass(policy, ObjectPolicy) else self.columns
+        return kind and (policy.randomised() or not self.randomised)
 
     def verify(self, subject: Subject, *, examples: int | None = None, shrink: bool = True) -> None:
         """Hold a subject to this clause.
@@ -153,12 +178,12 @@ def expect(condition: bool, message: str) -> None:
         raise AssertionError(message)
 
 
-def contract_of(policy: type[Policy]) -> list[Check]:
+def contract_of(policy: AnyPolicy) -> list[Check]:
     """The clauses that speak of a policy."""
     return [check for check in CHECKS.values() if check.applies_to(policy)]
 
 
-def run_contract(policy: type[Policy], *, examples: int | None = None) -> list[str]:
+def run_contract(policy: AnyPolicy, *, examples: int | None = None) -> list[str]:
     """Hold a policy to its whole contract; returns the names of the checks that it passed.
 
     Args:
@@ -182,10 +207,14 @@ def run_contract(policy: type[Policy], *, examples: int | None = None) -> list[s
 def declared(subject: Subject) -> None:
     """Hooks are integers in, integers out, compile, and read `marked` only under PHASES."""
     policy = subject.policy
-    expect(policy.name.isidentifier() and policy.name == policy.name.lower(), f"'{policy.name}' is no name")
-    expect(len(policy.summary()) > 1, f"{policy.name}: a policy's docstring is its page")
+    _named(policy)
     template = "weighted" if policy.randomised() else "ranked"
     compile(kernel_source(policy, template, policy.traits), policy.name, "exec")
+
+
+def _named(policy: AnyPolicy) -> None:
+    expect(policy.name.isidentifier() and policy.name == policy.name.lower(), f"'{policy.name}' is no name")
+    expect(len(policy.summary()) > 1, f"{policy.name}: a policy's docstring is its page")
 
 
 def traits(subject: Subject, instance: Instance, seed: int) -> None:
@@ -194,7 +223,7 @@ def traits(subject: Subject, instance: Instance, seed: int) -> None:
 
 
 def columns(subject: Subject, instance: Instance, seed: int) -> None:
-    """Columns stay in their declared range; replacing an ORDER column's values by ranks changes nothing."""
+    """Columns stay in their range; replacing the values of all ORDER columns by ranks changes nothing."""
     declared_columns = subject.policy.columns
     expected = subject.run(instance, seed)
     engine = subject.start(instance, seed)
@@ -207,12 +236,13 @@ def columns(subject: Subject, instance: Instance, seed: int) -> None:
                 low = column.low is None or column.low <= values[u]
                 high = column.high is None or values[u] <= column.high
                 expect(low and high, f"{name}[{u}] = {values[u]} is outside {column}")
-            if column.order:
-                rank = {x: i for i, x in enumerate(sorted({values[u] for u in engine.cached}))}
-                for u in engine.cached:
-                    values[u] = rank[values[u]]
-                    if u in engine.touched_rank and subject.policy.rank is not None:
-                        engine.touched_rank[u] = subject.policy.rank(engine.columns, u)
+        ordered = [getattr(engine.columns, n) for n, column in declared_columns.items() if column.order]
+        present = sorted({0, *(values[u] for values in ordered for u in engine.cached)})
+        for u in engine.cached if ordered else ():
+            for values in ordered:
+                values[u] = present.index(values[u]) - present.index(0)
+            if u in engine.touched_rank and subject.policy.rank is not None:
+                engine.touched_rank[u] = subject.policy.rank(engine.columns, u)
     expect(([h for h, _ in found], [e for _, e in found]) == expected, "an ORDER column's values matter")
 
 
@@ -250,8 +280,7 @@ def _consistent(engine: ReferenceEngine, cached: set[int], parent: Sequence[int]
     children = [sum(parent[u] == p for u in cached) for p in range(len(parent))]
     expect(engine.cached_children == children, f"{where}: children are miscounted")
     leaves = {u for u in cached if not children[u]}
-    if engine.policy.weight is not None:
-        weight = engine.policy.weight
+    if (weight := getattr(engine.policy, "weight", None)) is not None:
         if Trait.BINARY in engine.policy.traits:
             leaves = {u for u in leaves if weight(engine.columns, u)}
         expect(sorted(engine.candidates) == sorted(leaves), f"{where}: candidates are not the leaves")
@@ -490,6 +519,76 @@ def restorable(subject: Subject, instance: Instance, seed: int) -> None:
     expect(other.run(instance.requests[half:]) == future, "another engine, restored, has another future")
 
 
+# --- policies that are objects --------------------------------------------------------------------------
+
+
+def asked(subject: Subject, instance: Instance, seed: int) -> None:
+    """The object sees the request before the eviction, is offered what may go and no more, and is obeyed."""
+    engine = _object_engine(subject, instance, seed)
+    parent = (-1, *instance.parents)
+    inserted: dict[int, int] = {}
+    offered: set[int] = set()
+    clock, path, named = itertools.count(), list[int](), list[int]()
+    request, insert, leaf = engine.mind.on_request, engine.mind.on_insert, engine.mind.on_leaf
+    choose = engine.mind.victim
+
+    def on_request(told: Sequence[int], cached: Sequence[int]) -> None:
+        held = list(itertools.takewhile(inserted.__contains__, path))
+        expect((list(told), list(cached)) == (path, held), f"told {told}, {cached}, not {path}, {held}")
+        offered.difference_update(path)
+        request(told, cached)
+
+    def on_insert(v: int) -> None:
+        inserted[v] = next(clock)
+        expect(v in path and (parent[v] == ROOT or parent[v] in inserted), f"{v} comes in before its parent")
+        insert(v)
+
+    def on_leaf(v: int) -> None:
+        offered.add(v)
+        leaf(v)
+
+    def victim(leaves: Sequence[int]) -> int | None:
+        inner = {parent[u] for u in inserted}
+        free = {u for u in inserted if u not in inner and u not in path}
+        expect(len(leaves) == len(free) and set(leaves) == free, f"offers {leaves}, and {free} may go")
+        expect(free <= offered, f"no word that {free - offered} may go")
+        choice = choose(leaves)
+        expect(choice is None or choice in free, f"{subject.policy.name} names {choice}, not one of {free}")
+        named.append(min(free, key=lambda u: (-instance.depth[u], inserted[u])) if choice is None else choice)
+        del inserted[named[-1]]
+        return choice
+
+    hooks = {"on_request": on_request, "on_insert": on_insert, "on_leaf": on_leaf, "victim": victim}
+    engine.mind.__dict__.update(hooks)
+    for v in instance.requests:
+        path[:] = instance.path(v)
+        named.clear()
+        victims = engine.serve(v)[1]
+        expect(victims == named, f"request for {v}: evicts {victims}, and {named} were named")
+
+
+def remembers(subject: Subject, instance: Instance, seed: int) -> None:
+    """Another object, restored from a snapshot that went through JSON, has the same future and end."""
+    half = len(instance.requests) // 2
+    engine = _object_engine(subject, instance, seed)
+    engine.run(instance.requests[:half])
+    state, written = engine.snapshot(), json.dumps(engine.mind.snapshot())
+    future = engine.run(instance.requests[half:])
+    other = _object_engine(subject, instance, seed + 1)
+    other.restore(state)
+    other.mind = subject.policy(instance.capacity, SplitMix64(seed + 1))
+    other.mind.restore(json.loads(written))
+    expect(json.dumps(other.mind.snapshot()) == written, f"restored, it is not what {written} says")
+    expect(other.run(instance.requests[half:]) == future, f"{written} does not determine the future")
+    expect(other.mind.snapshot() == engine.mind.snapshot(), f"{written} does not determine the end")
+
+
+def _object_engine(subject: Subject, instance: Instance, seed: int) -> ObjectReference:
+    engine = subject.start(instance, seed)
+    assert isinstance(engine, ObjectReference)
+    return engine
+
+
 # --- what is claimed ------------------------------------------------------------------------------------
 
 
@@ -622,29 +721,44 @@ def _summary(function: Callable[..., None]) -> str:
     return (function.__doc__ or "").strip().splitlines()[0]
 
 
-def _each(name: str, function: Each, *, tiny: bool = False, randomised: bool = False) -> Check:
-    return Check(name, _summary(function), each=function, tiny=tiny, randomised=randomised)
+def _each(name: str, function: Each, **kinds: Any) -> Check:
+    return Check(name, _summary(function), each=function, **kinds)
+
+
+def _named_once(subject: Subject) -> None:
+    """It has a name and a page."""
+    _named(subject.policy)
 
 
 CHECKS: dict[str, Check] = _by_name(
     Check("declared", _summary(declared), once=declared),
+    Check("named", _summary(_named_once), once=_named_once, columns=False, objects=True),
     _each("traits", traits),
     _each("columns", columns),
-    _each("legal", legal),
+    _each("legal", legal, objects=True),
     _each("choice", choice),
+    _each("asked", asked, columns=False, objects=True),
     _each("phases", phases),
     Check("draws", _summary(draws), each=draws, once=fair_generator, tiny=True, randomised=True),
-    _each("kernel", same_as_kernel),
+    _each("kernel", same_as_kernel, objects=True),
     _each("weaker", same_under_weaker_traits),
     _each("chances", same_chances, tiny=True, randomised=True),
-    _each("relabel", relabelled),
-    _each("pad", padded),
-    _each("idle", idle),
-    _each("repeat", repeatable),
-    Check("seeds", _summary(seeds_differ), once=seeds_differ, randomised=True),
-    _each("snapshot", restorable),
-    _each("optimum", above_optimum),
-    Check("claims", _summary(claims_hold), each=claims_hold, once=claims_hold_everywhere, tiny=True),
+    _each("relabel", relabelled, objects=True),
+    _each("pad", padded, objects=True),
+    _each("idle", idle, objects=True),
+    _each("repeat", repeatable, objects=True),
+    Check("seeds", _summary(seeds_differ), once=seeds_differ, randomised=True, objects=True),
+    _each("snapshot", restorable, objects=True),
+    _each("remembers", remembers, columns=False, objects=True),
+    _each("optimum", above_optimum, objects=True),
+    Check(
+        "claims",
+        _summary(claims_hold),
+        each=claims_hold,
+        once=claims_hold_everywhere,
+        tiny=True,
+        objects=True,
+    ),
 )
 """The clauses of every policy, by name."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,22 +25,9 @@ from kvtheory.policies.random import RandomLeaf
 from kvtheory.policies.rlt import RLT
 from kvtheory.policy import INTEGER, ORDER, Claim, Column, Policy, Trait
 from kvtheory.rng import SplitMix64
-from kvtheory.testing.contract import Subject, without
+from kvtheory.testing.contract import Mutant, Subject, without
+from kvtheory.testing.object_mutants import OBJECT_MUTANTS
 from kvtheory.testing.probes import AllTied, RareFirst
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A broken subject.
-
-    Args:
-        subject: what is broken.
-        caught_by: the name of the check that must fail on it.
-    """
-
-    subject: Subject
-    caught_by: str
-
 
 # --- policies that lie about themselves -----------------------------------------------------------------
 
@@ -633,5 +619,6 @@ MUTANTS: dict[str, Mutant] = {
     "OPT's hits are not its witness's": Mutant(Subject(LeafLRU, optimum=_pretends), "witness"),
     "a witness that evicts late": Mutant(Subject(LeafLRU, optimum=_false_witness), "witness"),
     "a witness in the wrong order": Mutant(Subject(LeafLRU, optimum=_backward_witness), "witness"),
+    **OBJECT_MUTANTS,
 }
 """Every mutant, by what is wrong with it."""

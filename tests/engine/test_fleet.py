@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kvtheory.engine.fleet import Caches, PrefixIndex
+from kvtheory.engine.recency_fleet import RecencyCaches
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
@@ -60,6 +61,28 @@ def test_match_is_the_longest_cached_prefix_at_every_worker(workers: int) -> Non
             expected.append(max((u for u in trace.tree.path(v) if u in held), default=0))
         assert fleet.match(v).tolist() == expected
         fleet.serve(dice.below(workers), v)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "capacity"), [(40, 3, 9), (12, 2, 3), (6, 1, 1), (90, 70, 14), (400, 130, 30)]
+)
+def test_leaf_lru_on_runs_is_the_reference_engine(nodes: int, workers: int, capacity: int) -> None:
+    trace = drawn(nodes, nodes, 1500, capacity)
+    few = np.unique(trace.requests)[:: max(1, nodes // 12)]  # few requested nodes: long runs
+    trace = Trace(trace.tree, few[trace.requests % few.size])
+    dice = SplitMix64(nodes)
+    fleet = RecencyCaches(trace, workers, capacity)
+    alone = [ReferenceEngine(trace.tree, capacity, LeafLRU) for _ in range(workers)]
+    for t, v in enumerate(trace.requests.tolist()):
+        w = dice.below(workers)
+        expected = [max((u for u in trace.tree.path(v) if u in one.cached), default=0) for one in alone]
+        assert fleet.match(v).tolist() == expected
+        assert fleet.serve(w, v) == alone[w].serve(v)[0]
+        if t == 700:
+            fleet.clear(workers - 1)
+            alone[-1] = ReferenceEngine(trace.tree, capacity, LeafLRU)
+    for w in range(workers):
+        assert fleet.held(w) == alone[w].cached - {0}
 
 
 def test_an_index_never_forgets_until_it_is_told() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from kvtheory.errors import PolicyError
 from kvtheory.policies.lru import LeafLRU
-from kvtheory.testing.contract import OPTIMUM_CHECKS, Subject, every_check
-from kvtheory.testing.mutants import MUTANTS, Mutant, plain_belady
+from kvtheory.testing.contract import OPTIMUM_CHECKS, Mutant, Subject, every_check
+from kvtheory.testing.mutants import MUTANTS, plain_belady
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)

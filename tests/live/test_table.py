@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from kvtheory.engine.object_reference import reference_engine
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.live.table import NodeTable
 from kvtheory.model import PrefixTree, Trace
 from kvtheory.policy import Policy, Trait
-from kvtheory.registry import policies
+from kvtheory.registry import every_policy, policies
 from kvtheory.testing.strategies import seeds, traces
 
-NAMES = sorted(policies())
+NAMES = sorted(every_policy())
 
 
 class Player:
@@ -38,8 +39,9 @@ class Player:
 @given(case=traces(max_nodes=12, max_requests=60), seed=seeds())
 def test_table_is_the_reference_engine(name: str, case: tuple[Trace, int], seed: int) -> None:
     (trace, _), capacity = case[0].cut(case[1]), case[1]
-    reference = ReferenceEngine(trace.tree, capacity, policies()[name], seed)
-    player = Player(trace.tree, capacity, policies()[name], seed)
+    policy = every_policy()[name]
+    reference = reference_engine(policy)(trace.tree, capacity, policy, seed)
+    player = Player(trace.tree, capacity, every_policy()[name], seed)
     for v in trace.requests.tolist():
         assert player.serve(v) == reference.serve(v)
         assert {u for u in range(1, trace.tree.n + 1) if u in player.table} == reference.cached
@@ -64,7 +66,7 @@ def test_a_long_replay_leaks_no_slot_and_repeats() -> None:
     assert runs[0] == runs[1] == [reference.serve(v) for v in requests]
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if Trait.RECENCY in policies()[n].traits])
+@pytest.mark.parametrize("name", [n for n, policy in policies().items() if Trait.RECENCY in policy.traits])
 def test_the_heap_of_a_recency_policy_is_the_scan(name: str) -> None:
     """Requests that overlap, marks ahead of the blocks, nodes that are generated and never marked."""
     policy = policies()[name]

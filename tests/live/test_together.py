@@ -11,20 +11,22 @@ from kvtheory.engine.kernel import replay
 from kvtheory.errors import InputError
 from kvtheory.live.together import hits_together
 from kvtheory.model import Trace
-from kvtheory.registry import policies
+from kvtheory.registry import every_policy, policies
 from kvtheory.sources import generate
 from kvtheory.testing.strategies import traces
 
 
-@pytest.mark.parametrize("name", sorted(policies()))
+@pytest.mark.parametrize("name", sorted(every_policy()))
 @settings(max_examples=30, deadline=None)
 @given(instance=traces(), seed=st.integers(0, 3))
 def test_one_at_a_time_is_the_simulator(name: str, instance: tuple[Trace, int], seed: int) -> None:
     trace, capacity = instance
     if int(trace.depths.max(initial=0)) > capacity:
         return
-    simulated = trace.tree.depth[replay(trace, capacity, policies()[name], seed).hit]
-    assert hits_together(trace, policies()[name], capacity + 1, 1, seed=seed).tolist() == simulated.tolist()
+    simulated = trace.tree.depth[replay(trace, capacity, every_policy()[name], seed).hit]
+    assert (
+        hits_together(trace, every_policy()[name], capacity + 1, 1, seed=seed).tolist() == simulated.tolist()
+    )
 
 
 @pytest.fixture(scope="module")

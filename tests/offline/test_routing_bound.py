@@ -34,7 +34,7 @@ def priced(draw):
     tree = PrefixTree(trace.tree.parent, np.array([0, *tokens], np.int32))
     trace = replace(trace, tree=tree, columns={"output_length": np.array(answers)})
     cached = draw(NUMBERS)
-    costs = CostModel(cached, cached + draw(NUMBERS), draw(NUMBERS), draw(NUMBERS), draw(NUMBERS))
+    costs = CostModel(cached, cached + draw(NUMBERS), *(draw(NUMBERS) for _ in range(5)))
     return (
         trace,
         draw(st.integers(1, 3)),

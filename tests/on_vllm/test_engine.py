@@ -9,9 +9,9 @@ import pytest
 from mixed_jobs import mixed
 
 from gpu_validation.engine import Engine, Job
-from kvtheory.registry import policies
+from kvtheory.registry import every_policy
 
-NAMES = sorted(policies())
+NAMES = sorted(every_policy())
 
 
 @pytest.fixture(scope="module")

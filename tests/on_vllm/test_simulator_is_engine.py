@@ -12,11 +12,11 @@ from gpu_validation.prompts import Prompts, shorten
 from kvtheory.engine.kernel import replay
 from kvtheory.live.together import hits_together
 from kvtheory.model import Trace
-from kvtheory.registry import policies
+from kvtheory.registry import every_policy
 from kvtheory.sources import generate
 
 TRACE = Path(__file__).parents[3] / "shared" / "traces" / "mooncake_conversation.jsonl"
-NAMES = sorted(policies())
+NAMES = sorted(every_policy())
 
 
 def hits(engine: Engine, trace: Trace) -> list[int]:
@@ -37,7 +37,7 @@ def hits_at_once(engine: Engine, trace: Trace, together: int, outputs: list[int]
 
 def simulated(engine: Engine, trace: Trace, name: str, seed: int) -> list[int]:
     """Blocks that the simulator finds cached, for each request."""
-    found = replay(trace, engine.capacity, policies()[name], seed)
+    found = replay(trace, engine.capacity, every_policy()[name], seed)
     return [int(depth) for depth in trace.tree.depth[found.hit]]
 
 
@@ -100,6 +100,7 @@ def test_several_together(engine: Engine, name: str, together: int) -> None:
     alone = simulated(engine, trace, name, seed=13)
     usable = engine.blocks - 1
     assert (
-        found == hits_together(trace, policies()[name], usable, together, outputs=outputs, seed=13).tolist()
+        found
+        == hits_together(trace, every_policy()[name], usable, together, outputs=outputs, seed=13).tolist()
     )
     assert found != alone, "the batch made no difference: the test tests nothing"

@@ -26,7 +26,7 @@ from kvtheory.ratio.minimax import best_randomized
 from kvtheory.ratio.minimax_adversary import Adversary
 from kvtheory.ratio.played import PlayedPolicy, match
 from kvtheory.ratio.players import select_players
-from kvtheory.registry import policies
+from kvtheory.registry import every_policy, policies
 from kvtheory.rng import SplitMix64
 
 CHAINS = "0,1,0,3,0,5"
@@ -256,7 +256,7 @@ def test_the_command_plays_a_file_beside_policies(emitted, capsys):
 
 
 def test_all_and_a_file(emitted):
-    assert [p.name for p in select_players(f"all,{emitted}")] == [*sorted(policies()), str(emitted)]
+    assert [p.name for p in select_players(f"all,{emitted}")] == [*sorted(every_policy()), str(emitted)]
     for names in (f"{emitted},{emitted}", f"all,lru,{emitted}"):
         with pytest.raises(InputError, match="policies"):
             select_players(names)

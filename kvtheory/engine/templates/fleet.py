@@ -118,11 +118,10 @@ def visit(f: Any, w: int, v: int) -> int:
         let_go(f, c, w, f.dead[i])
     f.size[w] += length - hit
     count, deaths = evict(c, max(0, f.size[w] - f.capacity[0]), f.victims, f.dead)
-    for i in range(deaths):
-        let_go(f, c, w, f.dead[i])
     for i in range(count):
         f.holders[f.node[w, f.victims[i]], w >> 6] &= ~(1 << (w & 63))
-        let_go(f, c, w, f.victims[i])
+    for i in range(deaths):
+        let_go(f, c, w, f.dead[i])
     f.size[w] -= count
     release(c, path[::-1])
     return int(found)
