@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kvtheory.engine.workers import Workers
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 class Arrival(NamedTuple):
@@ -84,7 +85,7 @@ class View:
     costs: CostModel = field(default_factory=CostModel)
     millisecond: float = 1.0
     seed: int = 0
-    up: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    up: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     truth: Workers | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -50,7 +50,8 @@ class ClusterRun:
         workers: how many there were.
         arrival, start, first, finish: in units of time, shape (N,).
         worker: int32, shape (N,): who served each.
-        hit, length: int64, shape (N,): cached and all nodes or tokens of each prompt.
+        hit: int64, shape (N,): cached nodes or tokens of each prompt.
+        length: int64, shape (N,): all of them.
         cost: service cost of each, without waiting and at full speed, times `scale`, shape (N,).
         scale: makes exact costs whole numbers; 0 where the costs are floats.
         resent: how often a request was sent again because its worker died.

@@ -78,7 +78,7 @@ class ObjectKernel:
         self._remove(c, u)
 
     def evict(self, c: Table, wanted: int, victims: IntArray, dead: IntArray) -> tuple[int, int]:
-        """Evict `wanted` times; how many victims and how many other dead slots there are.
+        """Evict `wanted` times; how many victims and how many dead slots there are, victims among them.
 
         Raises:
             PolicyError: if the policy names a node that may not be evicted.
@@ -95,7 +95,8 @@ class ObjectKernel:
             u = self._slots[key]
             self._leave(c, u)
             self._remove(c, u)
-            victims[i] = u
+            victims[i] = dead[deaths] = u
+            deaths += 1
             u = int(c.parent[u])
             if u and not (c.resident[u] or c.children[u]):
                 dead[deaths] = u

@@ -1,4 +1,4 @@
-"""Earliest predicted first token, with a price on overwriting caches."""
+"""Earliest predicted first token, with a price on work that a cache would have saved."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from kvtheory.router import Arrival, Completion, Floats, Router, View
 
 KEPT = 0.98  # of what is known about a worker's pace, at each completion
 STALL = 4.0  # times its prediction: a longer prefill is a stall or a clock that jumped, not a pace
+FRESH = 0.02  # price of overwriting a cache that was written to as much as the others, times a miss's time
+RECENT = 1000  # requests that the mean service is taken over
 EDGES = 2.0 ** (np.arange(81) / 4)  # tokens of an answer, up to 2**20
 
 
@@ -27,20 +29,18 @@ def price(
     pace: Floats,
     wait: Floats,
     written: Floats,
-    churn: float,
+    thrift: float,
     prefill: Floats,
 ) -> Floats:
-    """Predicted time to the first token at each worker, and the price; `prefill` is filled, at pace 1."""
+    """Time to the first token at each worker, and the price of its work; `prefill` is filled, at pace 1."""
     fixed, cached, miss, attention = rates
     score = np.empty(found.size)
-    mean = written.mean()
+    mean = max(written.mean(), 1.0)
     for w in range(found.size):
         hit = above[found[w]]
         missed = miss * (length - hit) + attention * (length * length - hit * hit)
         prefill[w] = fixed + cached * hit + missed
-        score[w] = wait[w] + pace[w] * prefill[w]
-        if mean > 0.0:
-            score[w] += churn * missed * written[w] / mean
+        score[w] = wait[w] + (pace[w] + thrift) * prefill[w] + FRESH * missed * written[w] / mean
     return score
 
 
@@ -69,37 +69,50 @@ class Answers:
 
 
 class EarliestFirstToken(Router):
-    """Earliest predicted first token, own work counted to the end, with a price on overwriting caches.
+    """Earliest predicted first token, own work counted to the end, with a price on work. [Graham1966]_
 
-    Wait + prefill + price.
+    Wait + margin + prefill + price.
 
     - Wait: predicted service of what the worker was sent and has not begun, and what is left of what it
       serves: of a prefill, by the clock; of an answer, by how long answers of that age went on.
+    - Margin: at a worker that is not idle, `margin` times the mean service, since its wait is a guess.
     - Prefill: by the operator's cost model and an index of own dispatches that forgets as a leaf-LRU cache.
-    - Price: `churn` times the missed part of the prefill times what was lately written to the worker's cache
-      over the mean of all. What is new goes where little was written, so that less is overwritten before it
-      is used again, and a request waits a little longer for a hit than the hit saves it.
+    - Price of work: work that a hit would have saved delays those who come later. Prefill counts once more
+      `thrift` times where no worker is idle, `idle_thrift` times where one is. And a little for what was
+      lately written to the worker's cache, so that of equals the one is chosen that overwrites the oldest.
 
     The length of answers and the pace of each worker are learned.
 
     Args:
         view: the cluster.
-        churn: the price of a miss at a worker of average writes, times the time that it takes.
+        thrift: price of work while no worker is idle, times its time.
+        idle_thrift: the same while one is.
+        margin: what a busy worker's wait is thought to be longer, in mean services.
         learn: the workers' paces; off, all are as the cost model says.
     """
 
     name = "earliest_first_token"
-    source = "Graham1966 Wu2026"
+    source = "Graham1966"
     watches_first_tokens = True
 
-    def __init__(self, view: View, *, churn: float = 0.25, learn: bool = True) -> None:
-        if not 0 <= churn < math.inf:
-            raise InputError(f"{churn} is not between 0 and infinity", field=f"{self.name}: churn")
+    def __init__(
+        self,
+        view: View,
+        *,
+        thrift: float = 3.0,
+        idle_thrift: float = 0.5,
+        margin: float = 1.0,
+        learn: bool = True,
+    ) -> None:
+        for option, value in (("thrift", thrift), ("idle_thrift", idle_thrift), ("margin", margin)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{value} is not between 0 and infinity", field=f"{self.name}: {option}")
         super().__init__(view)
         self.index = view.believed()
         self.rates = rates = Rates.of(view.costs)
         self.per_unit = (rates.fixed, rates.cached, rates.miss, rates.attention)
-        self.churn, self.learn = churn, learn
+        self.thrift, self.idle_thrift, self.margin, self.learn = thrift, idle_thrift, margin, learn
+        self.requests, self.service = 0, 0.0  # how many; their mean service, as predicted
         self.answers = Answers()
         workers = view.workers
         self.prefill = np.zeros(workers)
@@ -126,15 +139,16 @@ class EarliestFirstToken(Router):
         return np.maximum(due, 0.0)
 
     def choose(self, arrival: Arrival) -> int:
+        busy = self.outstanding > 0
         score = price(
             self.index.match(arrival.node),
             self.view.above,
             arrival.length,
             self.per_unit,
             self.pace,
-            self.wait(arrival.now),
+            self.wait(arrival.now) + self.margin * self.service * busy,
             self.written,
-            self.churn,
+            self.thrift if busy[self.view.up].all() else self.idle_thrift,
             self.prefill,
         )
         return self.lowest(score)
@@ -154,6 +168,9 @@ class EarliestFirstToken(Router):
         self.queue[worker].append(arrival.request)
         self.queued[worker] += prefill + rates.output
         self.tokens[worker] += token
+        service = prefill + rates.output + token * self.answers.mean
+        self.requests += 1
+        self.service += (service - self.service) / min(self.requests, RECENT)
 
     def on_first_token(self, request: int, worker: int, now: float) -> None:
         prefill, token, _ = self.sent[request]
