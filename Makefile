@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-vllm lint docs bench figures prize atlas learned clean
+.PHONY: env demo test test-vllm lint docs bench figures prize atlas learned search-table routing clean
 
 env: $(VENV)/.installed
 
@@ -97,6 +97,15 @@ search-table: env
 	$(BIN)/python -m adversaries.search.table --output build/search
 	cp build/search/search.jsonl docs/_static/search/
 	cd docs/_static/search && sha256sum search.jsonl > SHA256SUMS
+
+# Remakes the committed evaluation of routers (docs/theory/routing_measured.rst); needs the Mooncake trace, and leaves
+# its rows out where it is not there.
+ROUTING := build/routing
+routing: env
+	rm -rf $(ROUTING) && mkdir -p docs/_static/routing
+	$(BIN)/python -m adversaries.evaluation --output $(ROUTING)
+	find $(ROUTING) -maxdepth 1 -type f -exec cp {} docs/_static/routing/ \;
+	cd docs/_static/routing && sha256sum *.json* *.csv *.svg > SHA256SUMS
 
 clean:
 	rm -rf $(VENV) docs/_build docs/generated demo.svg demo.html build *.egg-info

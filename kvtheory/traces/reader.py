@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NoReturn
 
@@ -27,6 +28,7 @@ from kvtheory.traces.columns import (
     integer_fault,
     kind_of,
 )
+from kvtheory.traces.conversations import find_format, read_conversations
 from kvtheory.traces.format import Format
 from kvtheory.traces.kvcache_ai import KVCacheAI
 from kvtheory.traces.mooncake import Mooncake
@@ -42,7 +44,7 @@ def read_trace(
     block_size: int | None = None,
     stdin: BinaryIO | None = None,
 ) -> Trace:
-    """Read a trace file; compression and format are found from its content.
+    """Read a trace file; compression and format are found from its content, conversations among them.
 
     Nodes are numbered in order of first appearance; a node seen with different token counts has the
     largest. Without `input_length` every block is full.
@@ -64,7 +66,13 @@ def read_trace(
         raise InputError(wrong, field="block_size")
     reader = _Reader(name, on_conflict == "split", block_size)
     with closing(read_lines(path, stdin)) as chunks:
-        for lines in chunks:
+        start = next(chunks, None)
+        if start is None:
+            return reader.finish()
+        conversations = find_format(start)
+        if conversations is not None:
+            return read_conversations(name, chain([start], chunks), conversations, block_size)
+        for lines in chain([start], chunks):
             reader.feed(lines)
     return reader.finish()
 
