@@ -105,7 +105,7 @@ routing: env
 	rm -rf $(ROUTING) && mkdir -p docs/_static/routing
 	$(BIN)/python -m adversaries.evaluation --output $(ROUTING)
 	find $(ROUTING) -maxdepth 1 -type f -exec cp {} docs/_static/routing/ \;
-	cd docs/_static/routing && sha256sum *.json* *.csv *.svg > SHA256SUMS
+	cd docs/_static/routing && sha256sum incidents.json runs.jsonl verdicts.json table.csv incidents.svg table.svg > SHA256SUMS
 
 clean:
 	rm -rf $(VENV) docs/_build docs/generated demo.svg demo.html build *.egg-info
