@@ -2,9 +2,10 @@
 
     python docs/figures/router_study.py conversation.jsonl docs/_static/routing/study.jsonl
 
-Rows that the file has are not run again; a third word, `gsp` or `conversation`, runs only these. Load 1 is the speed of the trace at which the workers are just busy
-enough for the second half's work, as one leaf-LRU cache of all their memory would leave it; arrivals keep the
-trace's order, each spread by the seed over the 3 s in which the trace's clock counts.
+Rows that the file has are not run again; a third word, `gsp` or `conversation`, runs only these. Load 1 is
+the speed of the trace at which the workers are just busy enough for the second half's work, as one leaf-LRU
+cache of all their memory would leave it; arrivals keep the trace's order, each spread by the seed over the 3 s
+in which the trace's clock counts.
 """
 
 import json
@@ -27,10 +28,11 @@ from kvtheory.sources import open_source
 LOAD, BIN, SEEDS = 0.7, 3.0, range(5)
 OURS = "earliest_first_token"
 CASES = [  # preset, policy, routers
-    ("llama8b_l40", "rlt", f"{OURS},lbgr,dynamo,lmetric,greedy,jsq"),
+    ("llama8b_l40", "rlt", f"{OURS},lbgr"),
     ("llama8b_l40", "lru", f"{OURS},lbgr"),
     ("llama8b_h100", "rlt", f"{OURS},lbgr"),
     ("llama70b_h200", "rlt", f"{OURS},lbgr"),
+    ("llama8b_l40", "rlt", "dynamo,lmetric,jsq,greedy,llmd,preble,cache_aware"),
     ("llama8b_l40", "rlt", "all"),
 ]
 WORKERS = (4, 16, 64)

@@ -17,7 +17,7 @@ KEPT = 0.98  # of what is known about a worker's pace, at each completion
 STALL = 4.0  # times its prediction: a longer prefill is a stall or a clock that jumped, not a pace
 FRESH = 0.02  # price of overwriting a cache that was written to as much as the others, times a miss's time
 RECENT = 1000  # requests that the mean service is taken over
-EDGES = 2.0 ** (np.arange(81) / 4)  # tokens of an answer, up to 2**20
+EDGES = np.append(0.0, 2.0 ** (np.arange(81) / 4))  # tokens of an answer
 
 
 @njit
@@ -60,7 +60,7 @@ class Answers:
         self.total[:longer] += tokens
         known = self.count > 0
         self.of_longer[known] = self.total[known] / self.count[known]
-        self.mean = float(self.of_longer[0]) if known[0] else 0.0
+        self.mean = float(self.of_longer[0])
 
     def left(self, so_far: Floats) -> Floats:
         """Tokens still to come, of answers that have lasted so many tokens."""
@@ -124,7 +124,7 @@ class EarliestFirstToken(Router):
         self.queued, self.tokens = np.zeros(workers), np.zeros(workers)  # their service; one token of each
         self.head = np.zeros(workers)  # prefill of the first of them
         self.answering = np.full(workers, -1)
-        self.token = np.ones(workers)  # one token of the answer that the worker gives
+        self.token = np.zeros(workers)  # one token of the answer that the worker gives
         self.since = np.zeros(workers)  # when it began that prefill or that answer
         self.pace, self.taken, self.expected = np.ones(workers), np.zeros(workers), np.zeros(workers)
 
@@ -133,7 +133,8 @@ class EarliestFirstToken(Router):
         passed = np.maximum(now - self.since, 0.0) / self.pace
         fixed = self.rates.output
         answer = np.maximum(fixed - passed, 0.0)
-        answer += self.answers.left(np.maximum(passed - fixed, 0.0) / self.token) * self.token
+        token = np.maximum(self.token, 1e-300)  # where it takes no time, none is left
+        answer += self.answers.left(np.maximum(passed - fixed, 0.0) / token) * self.token
         left = np.where(self.answering >= 0, answer, -np.minimum(passed, self.head))
         due: Floats = self.pace * (left + self.queued + self.tokens * self.answers.mean)
         return np.maximum(due, 0.0)
@@ -179,7 +180,7 @@ class EarliestFirstToken(Router):
         self.queued[worker] = self.queued[worker] - prefill - self.rates.output if queue else 0.0
         self.tokens[worker] = self.tokens[worker] - token if queue else 0.0
         self.took[request] = now - self.since[worker]
-        self.answering[worker], self.token[worker] = request, token or 1.0
+        self.answering[worker], self.token[worker] = request, token
         self._next(worker, now)
 
     def on_finish(self, done: Completion) -> None:
