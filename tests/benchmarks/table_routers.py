@@ -1,15 +1,16 @@
 """Every router on the second half of a trace at 70 % load, and makespans on GSP; rows are added to a file.
 
-    python docs/figures/router_study.py conversation.jsonl docs/_static/routing/study.jsonl
+    python tests/benchmarks/table_routers.py conversation.jsonl docs/_static/routers/study.jsonl
 
 Rows that the file has are not run again; a third word, `gsp` or `conversation`, runs only these. Load 1 is
 the speed of the trace at which the workers are just busy enough for the second half's work, as one leaf-LRU
-cache of all their memory would leave it; arrivals keep the trace's order, each spread by the seed over the 3 s
-in which the trace's clock counts.
+cache of all their memory would leave it; arrivals keep the trace's order, each spread by the seed over the
+3 s in which the trace's clock counts.
 """
 
 import json
 import sys
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -32,7 +33,7 @@ CASES = [  # preset, policy, routers
     ("llama8b_l40", "lru", f"{OURS},lbgr"),
     ("llama8b_h100", "rlt", f"{OURS},lbgr"),
     ("llama70b_h200", "rlt", f"{OURS},lbgr"),
-    ("llama8b_l40", "rlt", "dynamo,lmetric,jsq,greedy,llmd,preble,cache_aware"),
+    ("llama8b_l40", "rlt", "lbgr:decay=off:index=believed,dynamo,lmetric,jsq,greedy,llmd,preble"),
     ("llama8b_l40", "rlt", "all"),
 ]
 WORKERS = (4, 16, 64)
@@ -76,41 +77,39 @@ def measured(run, half):
     }
 
 
+def serve(trace, workers, preset, policy, maker, arrivals, seed, half=0):
+    """One run."""
+    nodes = find_preset(preset).kv_tokens // trace.block_tokens
+    options = {"costs": preset_costs(preset), "unit": "tokens", "seconds": True, "seed": seed}
+    run = simulate(trace, workers, nodes, policies()[policy], maker, arrivals=arrivals, **options)
+    return measured(run, half)
+
+
+def serve_gsp(order, arrivals, policy, maker, seed):
+    """One run of generated shared prefixes."""
+    trace = gsp(order=order, block=16, seed=seed)
+    return serve(trace, 4, "llama8b_l40", policy, maker, arrival_times(trace, arrivals, seed), seed)
+
+
 def rows_of(source):
-    """Every row: what names it, and how it is run."""
-
-    def run(trace, workers, preset, policy, maker, arrivals, seed, half):
-        nodes = find_preset(preset).kv_tokens // trace.block_tokens
-        options = {"costs": preset_costs(preset), "unit": "tokens", "seconds": True}
-        done = simulate(
-            trace, workers, nodes, policies()[policy], maker, arrivals=arrivals, seed=seed, **options
-        )
-        return measured(done, half)
-
-    gsp_routers = select_routers(f"{OURS},lbgr")
+    """Every row: what names it, and how it is run; without a trace those of GSP alone."""
     for (policy, order, arrivals), seed in product(GSP, SEEDS):
-        trace = gsp(order=order, block=16, seed=seed)
-        for label, maker, _ in gsp_routers:
+        for label, maker, _ in select_routers(f"{OURS},lbgr"):
             name = {"trace": f"gsp {order} {arrivals}", "preset": "llama8b_l40", "workers": 4}
-            times = arrival_times(trace, arrivals, seed)
-            yield (
-                name | {"policy": policy, "router": label, "seed": seed},
-                lambda t=trace, p=policy, m=maker, a=times, s=seed: run(t, 4, "llama8b_l40", p, m, a, s, 0),
-            )
+            run = partial(serve_gsp, order, arrivals, policy, maker, seed)
+            yield name | {"policy": policy, "router": label, "seed": seed}, run
+    if not source:
+        return
     trace, speeds = open_source(source), {}
     for (preset, policy, routers), workers in product(CASES, WORKERS):
         if (workers, preset) not in speeds:
             speeds[workers, preset] = speed_of(trace, workers, preset)
         speed = speeds[workers, preset]
         for (label, maker, _), seed in product(select_routers(routers), SEEDS):
-            name = {"trace": "conversation", "preset": preset, "workers": workers}
-            times = spread(trace, seed) / speed
-            yield (
-                name | {"policy": policy, "router": label, "seed": seed, "speed": round(speed, 4)},
-                lambda w=workers, c=preset, p=policy, m=maker, a=times, s=seed: run(
-                    trace, w, c, p, m, a, s, len(trace) // 2
-                ),
-            )
+            name = {"trace": "conversation", "preset": preset, "workers": workers, "policy": policy}
+            times, half = spread(trace, seed) / speed, len(trace) // 2
+            run = partial(serve, trace, workers, preset, policy, maker, times, seed, half)
+            yield name | {"router": label, "seed": seed, "speed": round(speed, 4)}, run
 
 
 def main(source, target, only=""):
