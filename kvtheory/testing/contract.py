@@ -9,8 +9,9 @@ or, with one test per check, `@pytest.mark.parametrize("check", contract_of(MyPo
 `check.verify(Subject(MyPolicy))`. Every check first runs over a fixed corpus, then over instances that
 Hypothesis draws and shrinks. A failing check raises AssertionError or PolicyError and notes the instance.
 
-What is checked is a :class:`Subject`: a policy with the engine, the kernel and the optimum it is held
-against. Only :mod:`kvtheory.testing.mutants` changes the latter three, to see the checks catch it.
+What is checked is a :class:`~kvtheory.testing.contract.Subject`: a policy with the engine, the kernel and the
+optimum it is held against. Only :mod:`kvtheory.testing.mutants` changes the latter three, to see the checks
+catch it.
 """
 
 from __future__ import annotations
