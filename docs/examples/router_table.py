@@ -27,11 +27,11 @@ for trace, preset, workers, policy in groups:
     mine = {key[4]: rows for key, rows in found.items() if key[:4] == (trace, preset, workers, policy)}
     speed = next(iter(mine.values()))[0]["speed"]
     print(f"\n{preset}, {workers} workers, {policy}, trace at {speed} times its speed")
-    print(f"{'':<22}{'p95 TTFT s':>18}{'mean':>18}{'p99':>18}{'hits %':>8}")
+    print(f"{'':<31}{'p95 TTFT s':>18}{'mean':>18}{'p99':>18}{'hits %':>8}")
     for name, rows in sorted(mine.items(), key=lambda each: sum(row["p95_ttft_s"] for row in each[1])):
         cells = "".join(f"{pm([row[field] for row in rows]):>18}" for field in WANTED)
         hits = 100 * sum(row["hit_rate"] for row in rows) / SEEDS
-        print(f"{name:<22}{cells}{hits:>8.1f}")
+        print(f"{name:<31}{cells}{hits:>8.1f}")
 
 print(f"\n{'makespan, 4 workers':<30}{'ours s':>16}{'LBGR s':>16}{'ours less LBGR':>18}")
 for trace, preset, workers, policy in dict.fromkeys(key[:4] for key in found if key[0] != "conversation"):
