@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--together", type=int, default=1, help="requests at a time, offline")
     run.add_argument("--load", type=float, default=0.7, help="of the timed mode; 0 for none")
     run.add_argument("--output-tokens", type=int, default=1)
+    run.add_argument("--engines", type=int, help="several, in processes of their own, behind a router")
+    run.add_argument("--routers", help="before --engines, with options; default round_robin,lbgr")
     run.add_argument("--seed", type=int, default=0, help="of the arrivals")
     run.add_argument("--quick", action="store_true", help="two small workloads: under 3 minutes on a CPU")
     run.add_argument("-o", "--output", type=Path, required=True, help="JSON file")
@@ -64,11 +66,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from gpu_validation.study import Plan, carry_out
+    from gpu_validation import routed, study
 
     require_writable(options.output)
     cuda = _cuda(options.device)
-    plan = Plan(
+    basic = study.Plan(
         model=options.model
         or ("llama-8b-shape" if cuda else "tiny-shape" if options.quick else "small-shape"),
         workloads=tuple(options.workload or (QUICK if options.quick else WORKLOADS)),
@@ -85,15 +87,21 @@ def _run(options: argparse.Namespace) -> int:
         seed=options.seed,
         engine=options.engine,
     )
+    plan = basic
+    if options.engines is not None or options.routers is not None:
+        plan = routed.RoutedPlan(
+            **vars(basic),
+            engines=2 if options.engines is None else options.engines,
+            routers=tuple(spec.strip() for spec in (options.routers or "round_robin,lbgr").split(",")),
+        )
     plan.check()
     batch = max(8192 if cuda else 2048, plan.longest)
     with tempfile.TemporaryDirectory() as folder:
-        found = carry_out(
-            plan,
-            Path(folder),
-            lambda stage: print(stage, file=sys.stderr, flush=True),
-            max_num_batched_tokens=batch,
-        )
+        work = Path(folder), lambda stage: print(stage, file=sys.stderr, flush=True)
+        if isinstance(plan, routed.RoutedPlan):
+            found = routed.carry_out(plan, *work, max_num_batched_tokens=batch)
+        else:
+            found = study.carry_out(plan, *work, max_num_batched_tokens=batch)
     with atomic_write(options.output, "w") as stream:
         stream.write(json.dumps(found, separators=(",", ":"), default=str) + "\n")
     return 0

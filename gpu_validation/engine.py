@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -199,6 +199,17 @@ class Engine(AnyEngine):
                 run.begin(time.perf_counter())
             run.step()
         return run.results()
+
+    def serve_one(self, job: Job, on_first_token: Callable[[], None]) -> Served:
+        """Serve one request, and tell of its first token when it is there."""
+        run, told = _Run(self, [job]), False
+        run.begin(time.perf_counter())
+        while not run.done:
+            run.step()
+            if run.first and not told:
+                told = True
+                on_first_token()
+        return run.results()[0]
 
     def serve_timed(self, jobs: Sequence[Job]) -> list[Served]:
         run, start = _Run(self, jobs), time.perf_counter()

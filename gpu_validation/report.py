@@ -12,20 +12,28 @@ import numpy as np
 from gpu_validation.bootstrap import Interval, difference_of_means
 from gpu_validation.fit import TTFTModel, fit
 from gpu_validation.results import Cell, cells
+from gpu_validation.schema import ROUTED
 from kvtheory.atomic import atomic_write
 
 BASE, NEAR = "lru", 0.1
+CPU_RUN = "**This is a CPU run**: its times say nothing of a GPU."
 Cells = dict[tuple[str, str, str], Cell]
 
 
 def write_report(found: dict[str, Any], folder: Path) -> list[Path]:
     """Write `report.rst` and its plots into `folder`; the files."""
-    from gpu_validation.plots import draw
-
     folder.mkdir(parents=True, exist_ok=True)
-    table = cells(found)
-    plots = draw(found, table, folder)
-    text = "\n".join(_page(found, table, [plot.name for plot in plots]))
+    if found["schema"] == ROUTED:
+        from gpu_validation.routed_report import routed_page
+
+        plots, lines = [], routed_page(found)
+    else:
+        from gpu_validation.plots import draw
+
+        table = cells(found)
+        plots = draw(found, table, folder)
+        lines = _page(found, table, [plot.name for plot in plots])
+    text = "\n".join(lines)
     page = folder / "report.rst"
     with atomic_write(page, "w") as stream:
         stream.write(text + "\n")
@@ -34,19 +42,16 @@ def write_report(found: dict[str, Any], folder: Path) -> list[Path]:
 
 def _page(found: dict[str, Any], table: Cells, plots: list[str]) -> Iterator[str]:
     device, versions, plan = found["device"], found["versions"], found["plan"]
-    title = f"{_plain(plan['model'])} on {_plain(device['name'])} ({device['kind']})"
+    title = f"{plain(plan['model'])} on {plain(device['name'])} ({device['kind']})"
     yield from (title, "=" * len(title), "")
-    yield (
-        f"vLLM {versions['vllm']}, torch {versions['torch']}, numba {versions['numba']}, "
-        f"Python {versions['python']}."
-    )
+    yield version_line(versions)
     yield (
         "Served by ``AsyncLLM``, its core in a process of its own; TTFT to the first streamed token."
         if found["engine"] == "AsyncLLM"
         else "Served by ``LLM``, its core in the measuring process; TTFT to the end of a step."
     )
     if device["kind"] != "CUDA":
-        yield "**This is a CPU run**: its times say nothing of a GPU."
+        yield CPU_RUN
     yield (
         f"{plan['blocks']} blocks of {plan['block']} tokens, so {found['capacity']} nodes; "
         f"{plan['repeats']} rounds, the first {plan['warmup']:.0%} of the requests of a round not counted."
@@ -60,22 +65,30 @@ def _page(found: dict[str, Any], table: Cells, plots: list[str]) -> Iterator[str
         yield from ("", f".. image:: {plot}")
 
 
+def version_line(versions: dict[str, Any]) -> str:
+    """What was at work."""
+    return (
+        f"vLLM {versions['vllm']}, torch {versions['torch']}, numba {versions['numba']}, "
+        f"Python {versions['python']}."
+    )
+
+
 def _results(table: Cells) -> Iterator[str]:
-    yield from _heading("Hit rate and time to first token")
-    yield from _table_head("workload", "mode", "policy", "hit rate", "mean TTFT, ms", "p50", "p95")
+    yield from heading("Hit rate and time to first token")
+    yield from table_head("workload", "mode", "policy", "hit rate", "mean TTFT, ms", "p50", "p95")
     for (workload, mode, policy), cell in table.items():
         p50, p95 = np.quantile(cell.ttft, [0.5, 0.95]) * 1e3
         rates = cell.hit_rates
         spread = f" ({rates.min():.1%} to {rates.max():.1%})" if rates.min() < rates.max() else ""
-        yield from _row(
-            f"``{workload}``", mode, _plain(policy), f"{rates.mean():.1%}{spread}",
+        yield from table_row(
+            f"``{workload}``", mode, plain(policy), f"{rates.mean():.1%}{spread}",
             f"{cell.ttft.mean() * 1e3:.1f}", f"{p50:.1f}", f"{p95:.1f}",
         )  # fmt: skip
     yield ""
 
 
 def _same(table: Cells) -> Iterator[str]:
-    yield from _heading("The simulator against the engine")
+    yield from heading("The simulator against the engine")
     offline = [cell.same for (_, mode, _), cell in table.items() if mode == "offline"]
     equal, total = (sum(column) for column in zip(*offline, strict=True))
     yield f"Offline, {equal:,} of {total:,} requests hit exactly the tokens that the simulator predicts."
@@ -86,13 +99,13 @@ def _same(table: Cells) -> Iterator[str]:
     yield "With timed arrivals requests overlap: they pin their paths, and a victim is chosen when its block"
     yield "is wanted. Hit rate, engine less simulator:"
     yield ""
-    yield from _table_head("workload", "policy", "difference", "requests that differ")
+    yield from table_head("workload", "policy", "difference", "requests that differ")
     for (workload, _, policy), cell in timed:
         difference = (cell.cached.sum() - cell.simulated.sum()) / cell.prompt.sum()
         equal, total = cell.same
-        yield from _row(
+        yield from table_row(
             f"``{workload}``",
-            _plain(policy),
+            plain(policy),
             f"{100 * difference:+.2f} points",
             f"{total - equal:,} of {total:,}",
         )
@@ -104,11 +117,11 @@ def _verdicts(table: Cells) -> Iterator[str]:
     names = list(dict.fromkeys(policy for _, _, policy in table))
     if BASE not in names or len(names) < 2:
         return
-    yield from _heading("Verdicts")
+    yield from heading("Verdicts")
     yield "Difference of means with its 95 % bootstrap interval over requests and rounds; undecided where 0"
     yield "lies inside."
     yield ""
-    yield from _table_head(
+    yield from table_head(
         "claim", "workload", "mode", "hit rate, points", "verdict", "mean TTFT, ms", "verdict"
     )
     for (workload, mode, policy), cell in sorted(table.items(), key=lambda item: names.index(item[0][2])):
@@ -116,8 +129,8 @@ def _verdicts(table: Cells) -> Iterator[str]:
         if policy == BASE or base is None:
             continue
         hit, ttft = compare(cell, base)
-        yield from _row(
-            f"{_plain(policy)} against {BASE}", f"``{workload}``", mode,
+        yield from table_row(
+            f"{plain(policy)} against {BASE}", f"``{workload}``", mode,
             _signed(hit, 100), hit.verdict(larger_is_better=True),
             _signed(ttft, 1e3), ttft.verdict(larger_is_better=False),
         )  # fmt: skip
@@ -137,19 +150,19 @@ def _prediction(table: Cells) -> Iterator[str]:
     workloads = list(dict.fromkeys(key[0] for key in offline))
     if len(workloads) < 2:
         return
-    yield from _heading("Predicted TTFT")
+    yield from heading("Predicted TTFT")
     yield "A workload's TTFT is predicted from the *simulator's* hits, by a cost model that is fitted on the"
     yield "engine's rows of all other workloads and policies; what is predicted was not fitted on."
     yield ""
-    yield from _table_head("predicted", "policy", "measured, ms", "predicted, ms", "error")
+    yield from table_head("predicted", "policy", "measured, ms", "predicted, ms", "error")
     errors = []
     for workload in workloads:
         model = fit_cells([cell for key, cell in offline.items() if key[0] != workload])
         for (_, _, policy), cell in ((key, cell) for key, cell in offline.items() if key[0] == workload):
             measured, predicted = cell.ttft.mean(), predict(model, cell)
             errors.append(abs(predicted / measured - 1))
-            yield from _row(
-                f"``{workload}``", _plain(policy),
+            yield from table_row(
+                f"``{workload}``", plain(policy),
                 f"{measured * 1e3:.1f}", f"{predicted * 1e3:.1f}", f"{predicted / measured - 1:+.1%}",
             )  # fmt: skip
     within = sum(error <= NEAR for error in errors)
@@ -173,7 +186,7 @@ def predict(model: TTFTModel, cell: Cell) -> float:
     return float(model.predict(hit, cell.prompt.ravel() - hit).mean())
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that means nothing to reStructuredText."""
     return re.sub(r"([\\*_`|])", r"\\\1", text)
 
@@ -182,15 +195,18 @@ def _signed(interval: Interval, unit: float) -> str:
     return f"{interval.value * unit:+.2f} [{interval.low * unit:+.2f}, {interval.high * unit:+.2f}]"
 
 
-def _heading(text: str) -> tuple[str, ...]:
+def heading(text: str) -> tuple[str, ...]:
+    """Lines of a section's title."""
     return text, "-" * len(text), ""
 
 
-def _table_head(*names: str) -> Iterator[str]:
+def table_head(*names: str) -> Iterator[str]:
+    """Lines that begin a table."""
     yield from (".. list-table::", "   :header-rows: 1", "")
-    yield from _row(*names)
+    yield from table_row(*names)
 
 
-def _row(*values: str) -> Iterator[str]:
+def table_row(*values: str) -> Iterator[str]:
+    """Lines of a row."""
     for i, value in enumerate(values):
         yield f"   {'*' if i == 0 else ' '} - {value}"

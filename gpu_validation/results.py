@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpu_validation.schema import require_run
+from gpu_validation.schema import KEY, MODES, ROUTED_KEY, require_run
 from kvtheory.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
@@ -55,14 +55,52 @@ def read(path: Path) -> dict[str, Any]:
 
 def cells(found: dict[str, Any]) -> dict[tuple[str, str, str], Cell]:
     """By workload, mode and policy, in the order of the plan."""
-    grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    warmup = found["plan"]["warmup"]
+    return {
+        (workload, mode, policy): _cell(runs, warmup)
+        for (workload, mode, policy), runs in _grouped(found, KEY).items()
+    }
+
+
+@dataclass(frozen=True)
+class RoutedCell(Cell):
+    """One workload, mode, router and policy.
+
+    Attributes:
+        seconds: of each round, from the first request to the last completion, shape (rounds,).
+        alike: how many requests the simulated router sends to the engine that served them, warm-up included.
+    """
+
+    seconds: FloatArray
+    alike: int
+
+
+def routed_cells(found: dict[str, Any]) -> dict[tuple[str, str, str, str], RoutedCell]:
+    """By workload, mode, router and policy, in the order of the plan."""
+    table = {}
+    for (workload, mode, router, policy), runs in _grouped(found, ROUTED_KEY).items():
+        engines, simulated = (
+            np.array([run[name] for run in runs]) for name in ("served_by", "simulated_served_by")
+        )
+        table[workload, mode, router, policy] = RoutedCell(
+            **vars(_cell(runs, found["plan"]["warmup"])),
+            seconds=np.array([run["seconds"] for run in runs], np.float64),
+            alike=int((engines == simulated).sum()),
+        )
+    return table
+
+
+def _grouped(found: dict[str, Any], key: dict[str, str]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """Runs that differ in nothing but the round, in its order; keys in the order of the plan."""
+    grouped: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for run in sorted(found["runs"], key=lambda run: run["repeat"]):
-        grouped.setdefault((run["workload"], run["mode"], run["policy"]), []).append(run)
-    names = found["plan"]["names"]
-    order = sorted(
-        grouped, key=lambda key: (list(found["workloads"]).index(key[0]), key[1], names.index(key[2]))
-    )
-    return {key: _cell(grouped[key], found["plan"]["warmup"]) for key in order}
+        grouped.setdefault(tuple(run[field] for field in key), []).append(run)
+    orders = [found["plan"][listed] if listed else MODES for listed in key.values()]
+
+    def place(names: tuple[str, ...]) -> list[int]:
+        return [order.index(name) for order, name in zip(orders, names, strict=True)]
+
+    return {names: grouped[names] for names in sorted(grouped, key=place)}
 
 
 def _cell(runs: list[dict[str, Any]], warmup: float) -> Cell:

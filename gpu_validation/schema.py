@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import Any
 
 from kvtheory.errors import InputError
 
 SCHEMA = "kvtheory-gpu-validation/1"
+ROUTED = "kvtheory-gpu-validation-routed/1"
+"""Of several engines behind a router."""
 STOCK = "stock"
 """vLLM with nothing of ours, under its own eviction order."""
+KEY = {"workload": "workloads", "mode": "", "policy": "names"}
+ROUTED_KEY = {"workload": "workloads", "mode": "", "router": "routers", "policy": "names"}
+"""Which run, beside its round, and the field of the plan that lists what there is."""
 LARGEST = 2**53
 MODES = ("offline", "timed")
 
@@ -81,18 +87,35 @@ FIELDS: dict[str, Any] = {
 }
 """Fields of an object; `[X]`: one X or more; `[X, ...]`: any number; `(X, Y)`: a list of one X and one Y."""
 
+ROUTED_FIELDS: dict[str, Any] = {
+    **FIELDS,
+    "schema": Leaf(ROUTED, lambda x: x == ROUTED),
+    "plan": {**FIELDS["plan"], "engines": _whole(1), "routers": [NAME]},
+    "runs": [
+        {
+            **FIELDS["runs"][0],
+            "router": NAME,
+            "status": [_maybe(OBJECT)],
+            "served_by": [_whole(0)],
+            "simulated_served_by": [_whole(0)],
+        }
+    ],
+}
+"""Of that mode."""
+
 
 def require_run(found: Any, file: str) -> None:
-    """Hold a JSON to `FIELDS`, and its runs to its plan.
+    """Hold a JSON to `FIELDS` or `ROUTED_FIELDS`, by its schema, and its runs to its plan.
 
     Raises:
         InputError: if something is missing, of another type, or does not agree; names file and field.
     """
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise InputError(f"is not {SCHEMA}", file=file, field="schema")
-    for field, problem in _problems(found, FIELDS, ""):
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if schema not in (SCHEMA, ROUTED):
+        raise InputError(f"is not {SCHEMA} or {ROUTED}", file=file, field="schema")
+    for field, problem in _problems(found, ROUTED_FIELDS if schema == ROUTED else FIELDS, ""):
         raise InputError(problem, file=file, field=field)
-    for field, problem in _disagreements(found):
+    for field, problem in _disagreements(found, ROUTED_KEY if schema == ROUTED else KEY):
         raise InputError(problem, file=file, field=field)
 
 
@@ -124,34 +147,45 @@ def _problems(value: Any, shape: Any, where: str) -> Iterator[tuple[str, str]]:
             yield from _problems(entry, shape[0], f"{where}[{i}]")
 
 
-def _disagreements(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _disagreements(found: dict[str, Any], key_fields: dict[str, str]) -> Iterator[tuple[str, str]]:
     plan, runs = found["plan"], found["runs"]
-    for field in ("names", "workloads"):
+    for field in filter(None, key_fields.values()):
         if twice := [name for name in plan[field] if plan[field].count(name) > 1]:
             yield f"plan.{field}", f"names '{twice[0]}' twice"
     if set(found["workloads"]) != set(plan["workloads"]):
         yield "workloads", "are not those of plan.workloads"
     modes = MODES if plan["load"] is not None else MODES[:1]
-    planned = len(plan["workloads"]) * len(modes) * len(plan["names"]) * plan["repeats"]
+    known = {field: plan[listed] if listed else modes for field, listed in key_fields.items()}
+    planned = prod(map(len, known.values())) * plan["repeats"]
     if len(runs) != planned:
         yield "runs", f"are {len(runs)}, not the {planned} of the plan"
     seen: set[tuple[Any, ...]] = set()
     prompts: dict[str, list[int]] = {}
     for i, run in enumerate(runs):
-        key = tuple(run[field] for field in ("workload", "mode", "policy", "repeat"))
-        for field, known in (("workload", plan["workloads"]), ("mode", modes), ("policy", plan["names"])):
-            if run[field] not in known:
+        key = tuple(run[field] for field in (*key_fields, "repeat"))
+        for field, names in known.items():
+            if run[field] not in names:
                 yield f"runs[{i}].{field}", f"'{run[field]}' is not in the plan"
         if run["repeat"] >= plan["repeats"] or key in seen:
             yield f"runs[{i}]", f"is round {run['repeat']} again, or not in the plan"
         seen.add(key)
-        if run["policy"] != STOCK and (run["status"] or {}).get("policy") != run["policy"]:
-            yield f"runs[{i}].status", f"does not say that {run['policy']} was active"
+        of_engines = run["status"] if "router" in key_fields else [run["status"]]
+        for status in of_engines if run["policy"] != STOCK else ():
+            if (status or {}).get("policy") != run["policy"]:
+                yield f"runs[{i}].status", f"does not say that {run['policy']} was active"
         tokens = [request[0] for request in run["requests"]]
         if prompts.setdefault(run["workload"], tokens) != tokens:
             yield f"runs[{i}].requests", "are not the prompts of the workload's other runs"
-        if len(run["simulated_hits"]) != len(tokens):
-            yield f"runs[{i}].simulated_hits", f"has {len(run['simulated_hits'])} entries, not {len(tokens)}"
+        columns = ["simulated_hits"]
+        if "router" in key_fields:
+            columns += ["served_by", "simulated_served_by"]
+            if len(of_engines) != plan["engines"]:
+                yield f"runs[{i}].status", f"has {len(of_engines)} entries, not {plan['engines']}"
+        for field in columns:
+            if len(run[field]) != len(tokens):
+                yield f"runs[{i}].{field}", f"has {len(run[field])} entries, not {len(tokens)}"
+            if field != "simulated_hits" and max(run[field]) >= plan["engines"]:
+                yield f"runs[{i}].{field}", f"names engine {max(run[field])} of {plan['engines']}"
         hits = [request[1] for request in run["requests"]]
         for field, column in (("requests", hits), ("simulated_hits", run["simulated_hits"])):
             for j, (hit, prompt) in enumerate(zip(column, tokens, strict=True)):

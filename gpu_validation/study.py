@@ -96,7 +96,7 @@ def carry_out(plan: Plan, folder: Path, say: Callable[[str], None], **options: A
             "plan": asdict(plan),
             "command": sys.argv,
             "capacity": engine.capacity,
-            "workloads": {spec: _facts(trace) for spec, trace in traces.items()},
+            "workloads": {spec: facts(trace) for spec, trace in traces.items()},
             "runs": runs,
         }
 
@@ -105,7 +105,7 @@ def _runs(
     plan: Plan, engine: AnyEngine, traces: dict[str, Trace], say: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     """Every run, as `run` writes it."""
-    jobs = {spec: _jobs(plan, engine, trace) for spec, trace in traces.items()}
+    jobs = {spec: jobs_of(plan, engine.vocabulary, trace) for spec, trace in traces.items()}
     timed = {}
     for spec, mine in jobs.items():
         _heat(engine, plan, mine)
@@ -138,8 +138,9 @@ def served_trace(spec: str, plan: Plan) -> Trace:
     return shorten(open_source(spec), requests=plan.requests, deepest=deepest)
 
 
-def _jobs(plan: Plan, engine: AnyEngine, trace: Trace) -> list[Job]:
-    prompts = Prompts(engine.block, engine.vocabulary)
+def jobs_of(plan: Plan, vocabulary: int, trace: Trace) -> list[Job]:
+    """The prompts of a trace, for a model of that vocabulary."""
+    prompts = Prompts(plan.block, vocabulary)
     return [Job(prompts.tokens(trace.tree, v, i), plan.output) for i, v in enumerate(trace.requests.tolist())]
 
 
@@ -166,12 +167,13 @@ def _timed(jobs: list[Job], service: float, plan: Plan) -> list[Job]:
 def _order(plan: Plan) -> Iterator[tuple[int, str, str]]:
     """Round by round; each is all workloads under all policies, so that a machine's drift meets them all."""
     for repeat in range(plan.repeats):
-        for spec in _turned(plan.workloads, repeat):
-            for name in _turned(plan.names, repeat):
+        for spec in turned(plan.workloads, repeat):
+            for name in turned(plan.names, repeat):
                 yield repeat, spec, name
 
 
-def _turned(names: tuple[str, ...], by: int) -> tuple[str, ...]:
+def turned(names: tuple[str, ...], by: int) -> tuple[str, ...]:
+    """The names from the `by`-th on, then those before it."""
     return names[by % len(names) :] + names[: by % len(names)]
 
 
@@ -187,7 +189,8 @@ def _simulated(engine: AnyEngine, trace: Trace, name: str, seed: int) -> list[in
     return [int(depth) * engine.block for depth in trace.tree.depth[hit]]
 
 
-def _facts(trace: Trace) -> dict[str, Any]:
+def facts(trace: Trace) -> dict[str, Any]:
+    """What a workload is, as `run` writes it."""
     return {
         "source": trace.source,
         "requests": len(trace),
