@@ -27,7 +27,7 @@ from kvtheory.router import Floats, Router, View
 from kvtheory.routers.round_robin import RoundRobin
 
 HEAT = 30
-"""Requests served under each policy before anything is measured."""
+"""Requests served under each policy and by each router before anything is measured."""
 OFFLINE = CostModel(fixed=1)
 """In tokens. No request is free, so that none is done before the last has been sent."""
 
@@ -122,6 +122,9 @@ def _runs(
         for name in plan.names:
             _switch(plan, engines, name, 0)
             _in_turn(plan, engines, _head(trace, HEAT))
+        for router in plan.routers:
+            view = view_of(trace, plan.engines, engines.capacity, OFFLINE, False, 0)
+            dispatch(_head(trace, HEAT), parse_router(router)[1](view), engines)
         _switch(plan, engines, plan.names[0], 0)
         alone = _in_turn(plan, engines, trace)
         costs[spec] = measured_costs(alone)
