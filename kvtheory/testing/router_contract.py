@@ -6,10 +6,10 @@ A plugin's own test-suite needs one line::
         run_router_contract(MyRouter)
 
 or, with one test per check, `@pytest.mark.parametrize("check", router_contract_of(MyRouter), ids=str)` and
-`check.verify(Subject(MyRouter))`. Checks run over a fixed corpus of clusters, then over clusters that
+`check.verify(RouterSubject(MyRouter))`. Checks run over a fixed corpus of clusters, then over clusters that
 Hypothesis draws and shrinks; a failing check raises AssertionError or RouterError and notes the cluster.
 
-What is checked is a :class:`~kvtheory.testing.router_contract.Subject`: a router with the simulator that it
+What is checked is a :class:`~kvtheory.testing.router_contract.RouterSubject`: a router with the simulator that it
 runs in. Only :mod:`kvtheory.testing.router_mutants` changes the latter, to see the checks catch it.
 """
 
@@ -44,7 +44,7 @@ Decisions = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Subject:
+class RouterSubject:
     """What is held to the contract.
 
     Args:
@@ -143,15 +143,15 @@ class Check:
 
     name: str
     about: str
-    each: Callable[[Subject, Case], None] | None = None
-    once: Callable[[Subject], None] | None = None
+    each: Callable[[RouterSubject, Case], None] | None = None
+    once: Callable[[RouterSubject], None] | None = None
     applies: Callable[[type[Router]], bool] = lambda router: True
     default: bool = False
 
     def __str__(self) -> str:
         return self.name
 
-    def verify(self, subject: Subject, *, examples: int | None = None, shrink: bool = True) -> None:
+    def verify(self, subject: RouterSubject, *, examples: int | None = None, shrink: bool = True) -> None:
         """Hold a subject to this clause.
 
         Args:
@@ -175,7 +175,7 @@ class Check:
         if examples != 0:
             self._explore(subject, examples, shrink)
 
-    def _explore(self, subject: Subject, examples: int | None, shrink: bool) -> None:
+    def _explore(self, subject: RouterSubject, examples: int | None, shrink: bool) -> None:
         each = self.each
         assert each is not None
 
@@ -211,7 +211,7 @@ def run_router_contract(
     Raises:
         AssertionError: if a clause is broken; RouterError if the router breaks a promise of its own.
     """
-    subject = Subject(router, make)
+    subject = RouterSubject(router, make)
     passed = []
     for check in router_contract_of(router, default=make is None):
         check.verify(subject, examples=examples)
@@ -222,7 +222,7 @@ def run_router_contract(
 # --- what a router declares -----------------------------------------------------------------------------
 
 
-def declared(subject: Subject) -> None:
+def declared(subject: RouterSubject) -> None:
     """It has a name, a docstring, and options of known types with defaults."""
     router = subject.router
     expect(router.name.isidentifier() and router.name == router.name.lower(), f"'{router.name}' is no name")
@@ -233,17 +233,17 @@ def declared(subject: Subject) -> None:
         expect(known, f"option '{option.name}' is of no type that a command line has")
 
 
-def repeatable(subject: Subject, case: Case) -> None:
+def repeatable(subject: RouterSubject, case: Case) -> None:
     """The same cluster and seed, the same decisions."""
     expect(subject.decisions(case) == subject.decisions(case), "decisions do not repeat")
 
 
-def seedless(subject: Subject, case: Case) -> None:
+def seedless(subject: RouterSubject, case: Case) -> None:
     """The seed changes nothing."""
     expect(subject.decisions(case) == subject.decisions(case, seed=case.seed + 1), "the seed matters")
 
 
-def draws(subject: Subject) -> None:
+def draws(subject: RouterSubject) -> None:
     """The seed can change a decision."""
     found = any(
         subject.decisions(case) != subject.decisions(case, seed=seed) for case in corpus() for seed in (7, 8)
@@ -275,7 +275,7 @@ WORLDS: tuple[World, ...] = (
 )
 
 
-def told_the_same(subject: Subject, case: Case, world: World) -> Decisions:
+def told_the_same(subject: RouterSubject, case: Case, world: World) -> Decisions:
     """Decisions where all requests arrive at 0 and what the router is told does not depend on the world."""
     policy, more, costs = world
     trace, capacity = case.trace, case.instance.capacity
@@ -305,7 +305,7 @@ def told_the_same(subject: Subject, case: Case, world: World) -> Decisions:
     return decisions
 
 
-def blind(subject: Subject, case: Case) -> None:
+def blind(subject: RouterSubject, case: Case) -> None:
     """What it cannot see changes nothing: true caches, eviction, capacities and costs; nor may it ask."""
     first, *others = (told_the_same(subject, case, world) for world in WORLDS)
     expect(all(other == first for other in others), "the true state of the workers matters")
@@ -317,7 +317,7 @@ def blind(subject: Subject, case: Case) -> None:
     raise AssertionError("the simulator tells a blind router the truth")
 
 
-def omniscient(subject: Subject) -> None:
+def omniscient(subject: RouterSubject) -> None:
     """The true state of the workers can change a decision."""
     found = any(
         told_the_same(subject, case, world) != told_the_same(subject, case, WORLDS[0])
@@ -327,14 +327,14 @@ def omniscient(subject: Subject) -> None:
     expect(found, f"{subject.router.name} is said to be omniscient, but the truth changes no decision")
 
 
-def relabelled(subject: Subject, case: Case) -> None:
+def relabelled(subject: RouterSubject, case: Case) -> None:
     """Other numbers for the same prompts, the same decisions."""
     number = linear_extension(case.instance, SplitMix64(case.seed % 1000))
     changed = subject.decisions(case, instance=case.instance.relabelled(number))
     expect(subject.decisions(case) == changed, "the numbers of nodes matter")
 
 
-def hashes(subject: Subject) -> None:
+def hashes(subject: RouterSubject) -> None:
     """Other numbers for the same prompts can change a decision."""
     try:
         for case in corpus():
@@ -344,7 +344,7 @@ def hashes(subject: Subject) -> None:
     raise AssertionError(f"{subject.router.name} is said to hash, but no numbering changes a decision")
 
 
-def padded(subject: Subject, case: Case) -> None:
+def padded(subject: RouterSubject, case: Case) -> None:
     """Prompts that nobody asks for change nothing."""
     nodes = len(case.instance.parents)
     more = case.instance.padded((0, nodes + 1, nodes // 2, nodes))
@@ -354,12 +354,12 @@ def padded(subject: Subject, case: Case) -> None:
 # --- what happens to requests ---------------------------------------------------------------------------
 
 
-def up(subject: Subject, case: Case) -> None:
+def up(subject: RouterSubject, case: Case) -> None:
     """It chooses a worker that is up, whoever dies and returns and however the clock jumps."""
     subject.run(case)
 
 
-def served(subject: Subject, case: Case) -> None:
+def served(subject: RouterSubject, case: Case) -> None:
     """Every request is served once, by the worker that it was last sent to, and by no other."""
     run, witness = subject.run(case)
     count = len(case.instance.requests)
@@ -373,14 +373,14 @@ def served(subject: Subject, case: Case) -> None:
     )
 
 
-def books(subject: Subject, case: Case) -> None:
+def books(subject: RouterSubject, case: Case) -> None:
     """When all is done, nothing is outstanding; before, never fewer than none."""
     _, witness = subject.run(case)
     left = witness.router.outstanding.tolist()
     expect(left == [0] * case.workers, f"{left} requests are still outstanding at the workers")
 
 
-def queues(subject: Subject, case: Case) -> None:
+def queues(subject: RouterSubject, case: Case) -> None:
     """Service begins after arrival, takes its cost, and goes in the order of sending at each worker."""
     run, witness = subject.run(case)
     expect(bool(np.isfinite(run.finish).all()), "a request has no end")

@@ -13,7 +13,7 @@ from kvtheory.router import Arrival, Completion, Router, View
 from kvtheory.routers.least_outstanding import LeastOutstanding
 from kvtheory.routers.random import Random
 from kvtheory.routers.round_robin import RoundRobin
-from kvtheory.testing.router_contract import Subject
+from kvtheory.testing.router_contract import RouterSubject
 
 honest: Callable[..., ClusterRun] = simulate
 
@@ -27,7 +27,7 @@ class Mutant:
         caught_by: the name of the check that must fail on it.
     """
 
-    subject: Subject
+    subject: RouterSubject
     caught_by: str
 
 
@@ -238,12 +238,12 @@ def early(*arguments: Any, **options: Any) -> ClusterRun:
 
 def of(router: type[Router], caught_by: str, make: MakeRouter | None = None) -> Mutant:
     """A router that breaks a clause."""
-    return Mutant(Subject(router, make), caught_by)
+    return Mutant(RouterSubject(router, make), caught_by)
 
 
 def inside(simulator: Any, caught_by: str) -> Mutant:
     """A simulator that breaks a clause for an honest router."""
-    return Mutant(Subject(LeastOutstanding, simulate=simulator), caught_by)
+    return Mutant(RouterSubject(LeastOutstanding, simulate=simulator), caught_by)
 
 
 MUTANTS = {

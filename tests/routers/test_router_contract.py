@@ -7,7 +7,7 @@ import pytest
 from kvtheory.errors import RouterError
 from kvtheory.registry import parse_router, routers
 from kvtheory.routers.round_robin import RoundRobin
-from kvtheory.testing.router_contract import Check, Subject, router_contract_of, run_router_contract
+from kvtheory.testing.router_contract import Check, RouterSubject, router_contract_of, run_router_contract
 from kvtheory.testing.router_mutants import MUTANTS, Mutant
 
 VARIANTS = [
@@ -23,18 +23,18 @@ VARIANTS = [
     "cache_aware:absolute=1:threshold=0",
 ]
 CASES = [
-    pytest.param(Subject(router), check, id=f"{router.name}-{check}")
+    pytest.param(RouterSubject(router), check, id=f"{router.name}-{check}")
     for router in routers().values()
     for check in router_contract_of(router)
 ] + [
-    pytest.param(Subject(router, make), check, id=f"{label}-{check}")
+    pytest.param(RouterSubject(router, make), check, id=f"{label}-{check}")
     for label, make, router in map(parse_router, VARIANTS)
     for check in router_contract_of(router, default=False)
 ]
 
 
 @pytest.mark.parametrize(("subject", "check"), CASES)
-def test_contract(subject: Subject, check: Check) -> None:
+def test_contract(subject: RouterSubject, check: Check) -> None:
     check.verify(subject)
 
 
