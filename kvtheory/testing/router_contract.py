@@ -9,8 +9,8 @@ or, with one test per check, `@pytest.mark.parametrize("check", router_contract_
 `check.verify(RouterSubject(MyRouter))`. Checks run over a fixed corpus of clusters, then over clusters that
 Hypothesis draws and shrinks; a failing check raises AssertionError or RouterError and notes the cluster.
 
-What is checked is a :class:`~kvtheory.testing.router_contract.RouterSubject`: a router with the simulator that it
-runs in. Only :mod:`kvtheory.testing.router_mutants` changes the latter, to see the checks catch it.
+What is checked is a :class:`~kvtheory.testing.router_contract.RouterSubject`: a router with the simulator
+that it runs in. Only :mod:`kvtheory.testing.router_mutants` changes the latter, to see the checks catch it.
 """
 
 from __future__ import annotations
