@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from kvtheory.engine.presets import relative_least_squares
-from kvtheory.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -50,8 +49,6 @@ def fit(hit: FloatArray, miss: FloatArray, ttft: FloatArray) -> TTFTModel:
     Raises:
         InputError: with fewer rows than coefficients, or where the least squares do not converge.
     """
-    if len(ttft) < 4:
-        raise InputError(f"{len(ttft)} rows are too few for a fit of 4 coefficients")
     return TTFTModel(*relative_least_squares(_features(hit, miss), ttft))
 
 

@@ -14,6 +14,7 @@ import typer
 
 from kvtheory import __version__
 from kvtheory.command import (
+    LIMIT_REACHED,
     ConflictOption,
     JsonOption,
     SourceArgument,
@@ -26,7 +27,7 @@ from kvtheory.command import (
 from kvtheory.errors import InputError, KVTheoryError, LimitError
 from kvtheory.route import route
 
-LIMIT_REACHED, INTERRUPTED = 3, 130
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="kvtheory",

@@ -13,6 +13,8 @@ import typer
 
 from kvtheory.errors import InputError
 
+LIMIT_REACHED = 3
+
 SourceArgument = Annotated[str, typer.Argument(help="Trace file, '-', or a workload such as gsp:groups=8.")]
 JsonOption = Annotated[str | None, typer.Option("--json", help="Write JSON to a file; '-' for stdout.")]
 

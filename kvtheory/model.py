@@ -233,6 +233,12 @@ class Trace:
         """Depth of each request, int32, shape (N,)."""
         return self.tree.depth[self.requests]
 
+    @cached_property
+    def answers(self) -> LongArray:
+        """Tokens of each request's answer, int64, shape (N,); 0 where the trace does not say."""
+        tokens = self.columns.get("output_length")
+        return np.zeros(len(self), np.int64) if tokens is None else np.asarray(tokens, np.int64)
+
     def cut(self, capacity: int) -> tuple[Trace, int]:
         """The trace as a cache of `capacity` nodes serves it, and how many requests were cut.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from kvtheory.command import (
+    LIMIT_REACHED,
     ConflictOption,
     JsonOption,
     SourceArgument,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from kvtheory.model import CostModel, Trace
     from kvtheory.ratio.routed import Cluster
 
-LIMIT_REACHED = 3
 Unit = Literal["nodes", "tokens"]
 
 

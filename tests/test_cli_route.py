@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kvtheory.cli import run
-from kvtheory.engine.presets import LENGTHS, PRESETS, costs_of, fit_requests, fitted_seconds, preset_costs
+from kvtheory.engine.presets import LENGTHS, PRESETS, costs_of, fit_requests, preset_costs
 from kvtheory.errors import InputError
 from kvtheory.model import CostModel
 
@@ -162,7 +162,7 @@ def test_a_presets_costs_give_back_what_was_measured(name):
     """Within 9 % at every pair of lengths that was published."""
     costs = preset_costs(name)
     for (prompt, answer), throughput in zip(LENGTHS, PRESETS[name].throughput, strict=True):
-        assert fitted_seconds(costs, prompt, answer) == pytest.approx(answer / throughput, rel=0.09)
+        assert costs.cost(0, prompt, answer) == pytest.approx(answer / throughput, rel=0.09)
 
 
 def test_a_fit_finds_the_costs_that_made_its_rows(tmp_path):

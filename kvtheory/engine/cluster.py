@@ -170,8 +170,7 @@ def simulate(
     above = _above(trace, unit)
     scaled, scale = costs.scaled(*([batching.step] if batching else []))
     times = np.zeros(len(trace)) if arrivals is None else arrivals
-    tokens = trace.columns.get("output_length")
-    answers = np.zeros(len(trace), np.int64) if tokens is None else np.asarray(tokens, np.int64)
+    answers = trace.answers
     rates, step = Rates.of(scaled), scale or 1
     incidents = incidents.scaled(step)
     job = Job(served, above, above[trace.requests], answers, rates, times * step)

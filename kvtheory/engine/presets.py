@@ -100,11 +100,6 @@ def preset_costs(name: str) -> CostModel:
     return CostModel(0.0, miss * preset.slower, 0.0, decode, attention * preset.slower, context, 0.0)
 
 
-def fitted_seconds(costs: CostModel, prompt: int, answer: int) -> float:
-    """Seconds that a request takes from a saturated GPU, nothing cached."""
-    return float(costs.cost(0, prompt, answer))
-
-
 def fit_requests(
     hit: npt.NDArray[np.float64], miss: npt.NDArray[np.float64], ttft: npt.NDArray[np.float64]
 ) -> CostModel:
@@ -118,8 +113,6 @@ def fit_requests(
     Raises:
         InputError: with fewer rows than coefficients, a time that is not positive, or where no fit is found.
     """
-    if len(ttft) < 4:
-        raise InputError(f"{len(ttft)} rows are too few for a fit of 4 coefficients")
     if not (np.isfinite(ttft).all() and (ttft > 0).all()):
         raise InputError("a time to first token is not positive")
     length = hit + miss
@@ -135,9 +128,16 @@ def _features(prompt: npt.NDArray[np.float64], answer: npt.NDArray[np.float64]) 
 def relative_least_squares(
     features: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64]
 ) -> list[float]:
-    """Least squares of relative errors, no coefficient negative."""
+    """Least squares of relative errors, no coefficient negative.
+
+    Raises:
+        InputError: with fewer rows than coefficients, or where no fit is found.
+    """
     from scipy.optimize import nnls
 
+    rows, coefficients = features.shape
+    if rows < coefficients:
+        raise InputError(f"{rows} rows are too few for a fit of {coefficients} coefficients")
     relative = features / seconds[:, None]
     scale = np.maximum(np.abs(relative).max(axis=0), 1e-30)
     try:

@@ -56,8 +56,7 @@ def makespan_lower_bound(
     squares[0] = 0
     seen = belady(served, tree.n + 1).hit  # nothing is evicted: the deepest node requested before
     length, hit = above[trace.requests], above[seen]
-    answers = trace.columns.get("output_length")
-    tokens = np.zeros(len(trace), np.int64) if answers is None else np.asarray(answers, np.int64)
+    tokens = trace.answers
     linear = exact.alpha_miss - exact.alpha_cached
     total = exact.alpha_cached * int(length.sum()) + linear * int((length - hit).sum())
     total += exact.attention * int((length * length - hit * hit).sum())

@@ -18,6 +18,7 @@ from kvtheory.errors import InputError
 from kvtheory.model import CostModel, Number, Trace
 from kvtheory.offline.makespan_ilp import solve_routing
 from kvtheory.offline.routing_bound import makespan_lower_bound
+from kvtheory.offline.witness_file import written as exactly
 from kvtheory.policy import Policy
 from kvtheory.ratio.empirical import Progress, student_interval
 from kvtheory.router import Floats, Router
@@ -160,9 +161,7 @@ class RouteReport:
 
 def written(value: Number) -> int | float | str:
     """A number as JSON holds it: an int, a fraction as "p/q", or a float."""
-    if isinstance(value, Fraction):
-        return value.numerator if value.denominator == 1 else f"{value.numerator}/{value.denominator}"
-    return value
+    return value if isinstance(value, float) else exactly(value)
 
 
 def route(
@@ -219,15 +218,13 @@ def find_optimum(trace: Trace, cluster: Cluster, time_limit: float | None) -> Op
     bound = makespan_lower_bound(trace, cluster.workers, cluster.capacity, costs, cluster.unit)
     if len(trace) > LARGEST_SOLVED:
         return Optimum(None, bound)
-    tokens = trace.columns.get("output_length")
-    answers = [0] * len(trace) if tokens is None else [int(x) for x in tokens]
     solved = solve_routing(
         trace,
         cluster.workers,
         cluster.capacity,
         alpha_cached=_exact(costs.alpha_cached),
         alpha_miss=_exact(costs.alpha_miss),
-        output=[_exact(costs.fixed + costs.output + costs.decode * k) for k in answers],
+        output=[_exact(costs.fixed + costs.output + costs.decode * k) for k in trace.answers.tolist()],
         weight=[int(x) for x in trace.tree.tokens] if cluster.unit == "tokens" else None,
         time_limit=time_limit,
     )
