@@ -69,7 +69,7 @@ def hit_rates(found: dict[str, Any], table: Cells, path: Path) -> None:
 
 def predicted_against_measured(found: dict[str, Any], table: Cells, path: Path) -> None:
     """Mean TTFT offline, predicted by a cost model that was fitted on the other workloads."""
-    from gpu_validation.report import fit_cells, predict
+    from gpu_validation.prediction import fit_cells, predict, work
 
     figure, (axis,) = _figure(1)
     offline = {key: cell for key, cell in table.items() if key[1] == "offline"}
@@ -78,7 +78,7 @@ def predicted_against_measured(found: dict[str, Any], table: Cells, path: Path) 
         here = [cell for key, cell in offline.items() if key[0] == workload]
         model = fit_cells(others or here)
         axis.loglog(
-            [cell.ttft.mean() * 1e3 for cell in here], [predict(model, cell) * 1e3 for cell in here], "o",
+            [work(cell).mean() * 1e3 for cell in here], [predict(model, cell) * 1e3 for cell in here], "o",
             label=workload if others else f"{workload} (fitted on itself)",
         )  # fmt: skip
     low, high = axis.get_xlim()

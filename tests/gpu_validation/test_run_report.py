@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,8 +15,9 @@ import pytest
 from synthetic_run import CACHED, COMPUTED, FIXED, REQUESTS, ROUNDS, SHARES, SPECS, synthetic
 
 from gpu_validation.__main__ import main
-from gpu_validation.report import compare, fit_cells, predict, write_report
-from gpu_validation.results import cells, read
+from gpu_validation.prediction import fit_cells, predict, predictions, work
+from gpu_validation.report import compare, write_report
+from gpu_validation.results import Cell, cells, read
 from kvtheory.errors import InputError
 
 
@@ -65,6 +67,31 @@ def test_a_cost_model_of_one_workload_predicts_the_other(found: dict[str, Any]) 
     for policy in SHARES:
         cell = table[SPECS[1], "offline", policy]
         assert predict(model, cell) == pytest.approx(cell.ttft.mean(), rel=1e-3)
+
+
+def test_a_slow_round_does_not_move_the_prediction(found: dict[str, Any]) -> None:
+    first = {(r["workload"], r["mode"], r["policy"]): r for r in found["runs"] if r["repeat"] == 0}
+    for run in found["runs"]:
+        same = first[run["workload"], run["mode"], run["policy"]]
+        run["requests"], run["simulated_hits"] = deepcopy(same["requests"]), same["simulated_hits"]
+    before = list(predictions(cells(found)))
+    for run in found["runs"]:
+        if run["workload"] == SPECS[0] and run["repeat"] == 0:
+            run["requests"] = [[prompt, hit, 10 * ttft] for prompt, hit, ttft in run["requests"]]
+    after = list(predictions(cells(found)))
+    assert len(before) == len(SPECS) * len(SHARES)
+    for was, row in zip(before, after, strict=True):
+        assert (row.measured, row.predicted) == pytest.approx((was.measured, was.predicted), rel=1e-3)
+        assert (row.rounds.max() > 5 * row.rounds.min()) == (row.workload == SPECS[0])
+
+
+def test_rounds_of_one_hit_are_one_row() -> None:
+    prompt, cached = np.full((3, 2), 10.0), np.array([[4.0, 0.0], [4.0, 5.0], [4.0, 5.0]])
+    ttft = np.array([[1.0, 9.0], [2.0, 3.0], [30.0, 5.0]])
+    rows = work(Cell(prompt, cached, ttft, cached, (6, 6)))
+    found = np.stack([rows.hit, rows.miss, rows.ttft, rows.times], axis=1).tolist()
+    assert found == [[4, 6, 2, 3], [0, 10, 9, 1], [5, 5, 4, 2]]
+    assert rows.mean() == (3 * 2 + 9 + 2 * 4) / 6
 
 
 def test_the_report(found: dict[str, Any], tmp_path: Path) -> None:
