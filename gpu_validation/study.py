@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Plan:
         workloads: sources as `kvtheory ratio` takes them.
         names: policies, or `stock`.
         block, blocks, longest: of the KV cache, and the longest prompt in tokens.
-        repeats: rounds of all workloads; the orders rotate from round to round, the seed is the round.
+        repeats: rounds of all workloads; each in an order of its own; its number is the policies' seed.
         warmup: share of the requests that is served but not measured.
         requests: most requests of a workload.
         together: requests at a time in the offline mode.
@@ -165,11 +166,14 @@ def _timed(jobs: list[Job], service: float, plan: Plan) -> list[Job]:
 
 
 def _order(plan: Plan) -> Iterator[tuple[int, str, str]]:
-    """Round by round; each is all workloads under all policies, so that a machine's drift meets them all."""
+    """Round by round; each is all workloads under all policies in an order of its own, drawn from the seed.
+
+    So a machine that is slow for half a minute meets some of all, not one workload.
+    """
+    cells = list(product(plan.workloads, plan.names))
     for repeat in range(plan.repeats):
-        for spec in turned(plan.workloads, repeat):
-            for name in turned(plan.names, repeat):
-                yield repeat, spec, name
+        for at in np.random.default_rng([plan.seed, repeat]).permutation(len(cells)):
+            yield repeat, *cells[at]
 
 
 def turned(names: tuple[str, ...], by: int) -> tuple[str, ...]:
