@@ -34,7 +34,8 @@ class LivePool(BlockPool):
         """
         self.table: NodeTable[bytes] = NodeTable(policy, self.num_gpu_blocks - 2, self.num_gpu_blocks, seed)
         self._looks_ahead = Trait.PHASES in policy.traits
-        self._holders: dict[bytes, list[Any]] = {}
+        self._holder: dict[bytes, Any] = {}  # of every node a block, and of few nodes more blocks
+        self._more: dict[bytes, list[Any]] = {}
         self._spares: dict[int, Any] = {}
         self._pending: set[bytes] = set()
         self._arriving: tuple[Any, int] | None = None
@@ -56,8 +57,9 @@ class LivePool(BlockPool):
         free = [b for b in blocks if b.ref_cnt == 0 and b.block_hash is not None and not b.is_null]
         self._serve(blocks, free)
         super().touch(blocks)
-        for block in free:
-            self._count_spares(block.block_hash)
+        if self._more:
+            for block in free:
+                self._count_spares(block.block_hash)
 
     def get_new_blocks(self, num_blocks: int) -> list[Any]:
         """Evict what the policy chooses, then allocate as vLLM does."""
@@ -77,8 +79,9 @@ class LivePool(BlockPool):
         last = [b for b in blocks if b.ref_cnt == 1 and b.block_hash is not None and not b.is_null]
         super().free_blocks(blocks)
         self.table.release(self.table.known([b.block_hash for b in last if b.ref_cnt == 0]))
-        for block in last:
-            self._count_spares(block.block_hash)
+        if self._more:
+            for block in last:
+                self._count_spares(block.block_hash)
 
     def cache_full_blocks(
         self,
@@ -110,7 +113,8 @@ class LivePool(BlockPool):
         done = bool(super().reset_prefix_cache())
         if done:
             self.table.clear()
-            self._holders.clear()
+            self._holder.clear()
+            self._more.clear()
             self._spares.clear()
             self.evictions = self.unplanned = 0
         return done
@@ -138,7 +142,7 @@ class LivePool(BlockPool):
         for block in self.blocks:
             if block.block_hash is not None:
                 held.setdefault(block.block_hash, []).append(block)
-        assert {k: {b.block_id for b in v} for k, v in self._holders.items()} == {
+        assert {k: {b.block_id for b in self._blocks_of(k)} for k in self._holder} == {
             k: {b.block_id for b in v} for k, v in held.items()
         }, "holders"
         free = {b.block_id for b in self.free_block_queue.get_all_free_blocks()}
@@ -196,18 +200,26 @@ class LivePool(BlockPool):
             return
         self._allocating = True
         chosen = self._take_spares(count - empty)
-        for key in self.table.evict(count - empty - len(chosen)):
-            for victim in self._holders.pop(key):
-                self._maybe_evict_cached_block(victim)
-                chosen.append(victim)
         self._allocating = False
+        give_up = self._holder.pop  # it has no second block: spares have gone before
+        victims = [give_up(key) for key in self.table.evict(count - empty - len(chosen))]
+        self._unhash(victims)
+        chosen += victims
+        remove = queue.remove
         for block in chosen:
-            queue.remove(block)
+            remove(block)
         self.evictions += len(chosen)
         self.unplanned += max(0, count - empty - len(chosen))
         head = queue.popleft_n(empty)
         queue.prepend_n(chosen)
         queue.prepend_n(head)
+
+    def _unhash(self, victims: list[Any]) -> None:
+        """Let vLLM forget victims that the table has given up; without listeners, by its shorter way."""
+        listened = self.metrics_collector or self.enable_kv_cache_events
+        forget = self._maybe_evict_cached_block if listened else super()._remove_cached_block_hashes
+        for block in victims:
+            forget(block)
 
     def _take_spares(self, count: int) -> list[Any]:
         """Unhash copies that no hit will miss."""
@@ -226,45 +238,49 @@ class LivePool(BlockPool):
             self.table.pin(slots)
             if block.ref_cnt == 0:
                 self.table.release(slots)
-        self._holders.setdefault(key, []).append(block)
-        self._count_spares(key)
+        if self._holder.setdefault(key, block) is not block:
+            self._more.setdefault(key, []).append(block)
+            self._count_spares(key)
 
     def _detach(self, key: bytes, block: Any) -> None:
-        holders = self._holders.get(key)
-        if holders is None:  # a victim: the table chose it
+        first = self._holder.get(key)
+        if first is None:  # a victim: the table chose it
             return
-        if len(holders) == 1:
-            del self._holders[key]
-            self._spares.pop(block.block_id, None)
-            self.table.drop(key)
-        else:
-            holders.remove(block)
-            self._spares.pop(block.block_id, None)
+        self._spares.pop(block.block_id, None)
+        if more := self._more.get(key):
+            if first is block:
+                self._holder[key] = more.pop()
+            else:
+                more.remove(block)
             if block.ref_cnt:
                 self.table.release(self.table.known([key]))
             self._count_spares(key)
+        else:
+            del self._holder[key]
+            self.table.drop(key)
         if not self._allocating and block.ref_cnt == 0 and block.next_free_block is not None:
             self.free_block_queue.remove(block)
             self.free_block_queue.prepend_n([block])
 
     def _count_spares(self, key: bytes) -> None:
         """All free copies of a node but one that must stay: none if one is in use."""
-        holders = self._holders.get(key, ())
-        if len(holders) == 1:
-            if self._spares:
-                self._spares.pop(holders[0].block_id, None)
-            return
+        holders = self._blocks_of(key)
         free = [b for b in holders if b.ref_cnt == 0]
         for block in holders:
             self._spares.pop(block.block_id, None)
         for block in free if len(free) < len(holders) else free[1:]:
             self._spares[block.block_id] = block
+        if len(holders) == 1:
+            self._more.pop(key, None)
+
+    def _blocks_of(self, key: bytes) -> list[Any]:
+        return [self._holder[key], *self._more.get(key, ())]
 
     def _abandon(self, keys: list[bytes]) -> None:
         self._pending.difference_update(keys)
         self.table.release(self.table.known(keys))
         for key in keys:
-            if key not in self._holders:
+            if key not in self._holder:
                 self.table.drop(key)
 
 
