@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-vllm lint docs bench figures prize atlas learned search-table routing clean
+.PHONY: env demo test test-vllm lint docs bench figures league prize atlas learned search-table routing clean
 
 env: $(VENV)/.installed
 
@@ -21,6 +21,7 @@ demo: env
 	@echo "The curves are in demo.svg; the whole result is one page, demo.html."
 
 test: env
+	$(BIN)/python tests/warm_kernels.py
 	$(BIN)/python -m pytest -n auto
 
 # The engine's own environment: vLLM's CPU build, and of ours little more than a GPU machine has. It has torch, so
@@ -36,6 +37,7 @@ $(VLLM)/.installed: pyproject.toml
 	touch $@
 
 test-vllm: $(VLLM)/.installed
+	$(VLLM)/bin/python tests/warm_kernels.py live
 	$(VLLM)/bin/python -m pytest tests/on_vllm -o filterwarnings=
 	$(VLLM)/bin/python -m pytest tests/adversaries/test_batch.py tests/adversaries/test_learned.py -o filterwarnings=
 	$(VLLM)/bin/python tests/on_vllm/stock_tests.py
@@ -68,6 +70,17 @@ figures: env
 	cd build/figures && (echo '$$ kvtheory $(WINDOW)'; $(CURDIR)/$(BIN)/kvtheory $(WINDOW)) > mooncake_as_simulator.txt
 	cd build/figures && (echo '$$ kvtheory $(CLASSIC)'; $(CURDIR)/$(BIN)/kvtheory $(CLASSIC)) > mooncake_classic.txt
 	mv build/figures/mooncake_curves.svg build/figures/mooncake_*.txt docs/_static/
+
+# Remakes the committed league tables of docs/theory/league.rst: every policy on the Mooncake trace and on generated
+# GSP, multi-turn chat and document questions.
+LEAGUE := build/league
+league: env
+	rm -rf $(LEAGUE) && mkdir -p $(LEAGUE) docs/_static/league && ln -s $(abspath $(TRACE)) $(LEAGUE)/$(NAME)
+	cd $(LEAGUE) && while read -r file line; do \
+		(echo "\$$ kvtheory $$line"; $(CURDIR)/$(BIN)/kvtheory $$line --json $$file.json) > $$file.txt || exit 1; \
+	done < $(CURDIR)/docs/_static/league/commands
+	cp $(LEAGUE)/*.txt $(LEAGUE)/*.json docs/_static/league/
+	cd docs/_static/league && sha256sum commands *.json *.txt > SHA256SUMS
 
 # Remakes the committed tables of docs/theory/prize.rst from the Mooncake trace; some minutes.
 prize: env

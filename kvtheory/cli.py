@@ -43,7 +43,7 @@ def ratio(
     source: SourceArgument,
     capacity: Annotated[str, typer.Option(help="Blocks, or a share of the distinct blocks: 2000,10%.")],
     policies: Annotated[
-        str, typer.Option(help="Policies, or all; FILE.json: one that exact emitted.")
+        str, typer.Option(help="Policies, or all: a league; FILE.json: one that exact emitted.")
     ] = "lru,fifo,lfu,random,rlt",
     seeds: Annotated[int, typer.Option(help="Seeds 0..S-1 for randomised policies.")] = 8,
     warmup: Annotated[float, typer.Option(help="Share of the requests served but not counted.")] = 0.0,
@@ -83,7 +83,7 @@ def ratio(
     if json_file != "-":
         from kvtheory.report.table import console, print_report
 
-        print_report(report, console())
+        print_report(report, console(), league=policies.strip() == "all")
     if json_file:
         write_json(report.to_json(), json_file)
     if plot:

@@ -6,10 +6,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kvtheory.ratio.empirical import PolicyRun, RatioReport
+from kvtheory.ratio.empirical import CapacityRun, PolicyRun, RatioReport
 
 COLUMNS = ("capacity", "W", "W_R", "policy", "misses", "hit rate", "ratio to OPT", "95 % interval", "bound")
 POLICY = COLUMNS.index("policy")
+GAP, BASE = "gap closed", "lru"
 PIPE_WIDTH = 120
 
 
@@ -19,8 +20,12 @@ def console(*, stderr: bool = False) -> Console:
     return screen if screen.is_terminal else Console(stderr=stderr, highlight=False, width=PIPE_WIDTH)
 
 
-def rows(report: RatioReport) -> list[tuple[str, ...]]:
-    """One tuple of cells per line, in the order of `COLUMNS`; OPT first at every capacity."""
+def rows(report: RatioReport, *, league: bool = False) -> list[tuple[str, ...]]:
+    """One tuple of cells per line, in the order of `COLUMNS`; OPT first at every capacity.
+
+    A `league` goes from fewest misses to most, and each line ends with the share of the gap between leaf-LRU
+    and OPT that the policy closes.
+    """
     lines: list[tuple[str, ...]] = []
     for run in report.runs:
         width = str(run.widths.W) if run.widths.exact else f"{run.widths.W_lower}..{run.widths.W}"
@@ -28,9 +33,22 @@ def rows(report: RatioReport) -> list[tuple[str, ...]]:
         if not run.requestable.exact:
             own += f"..{run.requestable.high}"
         opt = ("OPT", f"{run.opt_misses:,}", _rate(run.opt_hit_rate), "1", "", "")
-        lines.append((f"{run.capacity:,}", width, own, *opt))
-        lines += [_policy_row(policy) for policy in run.policies]
+        lines.append((f"{run.capacity:,}", width, own, *opt, *([""] if league else ())))
+        if league:
+            lines += [(*_policy_row(policy), gap) for policy, gap in _placed(run)]
+        else:
+            lines += [_policy_row(policy) for policy in run.policies]
     return lines
+
+
+def _placed(run: CapacityRun) -> list[tuple[PolicyRun, str]]:
+    """Policies from fewest misses to most, with what each closes of the gap between leaf-LRU and OPT."""
+    placed = sorted(run.policies, key=lambda policy: (policy.misses, policy.name))
+    gap = next((policy.misses for policy in placed if policy.name == BASE), run.opt_misses) - run.opt_misses
+    return [
+        (policy, f"{100 * (1 - (policy.misses - run.opt_misses) / gap):.1f} %" if gap > 0 else "-")
+        for policy in placed
+    ]
 
 
 def _policy_row(policy: PolicyRun) -> tuple[str, ...]:
@@ -75,19 +93,22 @@ def notes(report: RatioReport) -> list[str]:
     return said
 
 
-def print_report(report: RatioReport, screen: Console) -> None:
-    """Print heading, table and notes."""
+def print_report(report: RatioReport, screen: Console, *, league: bool = False) -> None:
+    """Print heading, table and notes; `league` as in :func:`rows`."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
+    for column in (*COLUMNS, *([GAP] if league else ())):
         table.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
-    lines = rows(report)
+    lines = rows(report, league=league)
     for i, line in enumerate(lines):
         table.add_row(
             *line, style="green" if line[POLICY] == "OPT" else "", end_section=_last_of_run(lines, i)
         )
     screen.print(Text(heading(report)))
     screen.print(table)
-    for note in notes(report):
+    said = notes(report)
+    if league:
+        said.append(f"{GAP}: share of the misses of leaf-LRU above OPT's that the policy avoids")
+    for note in said:
         screen.print(Text(note, style="dim"))
 
 

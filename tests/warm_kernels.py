@@ -1,0 +1,53 @@
+"""Compile every policy's kernels before the tests want them: `make test` and `make test-vllm` call this.
+
+    python tests/warm_kernels.py [live]
+
+Two test processes that meet an empty cache compile the same kernels twice. Here each policy is one task of
+one process; with `live`, only what an engine needs is compiled. What is cached already is only loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+import numba
+
+from kvtheory.engine.fleet import Caches
+from kvtheory.engine.kernel import replay
+from kvtheory.live.table import NodeTable
+from kvtheory.registry import policies
+from kvtheory.sources import open_source
+
+SOURCE, CAPACITY = "gsp:groups=3,prompts=4,block=256,seed=1", 60
+
+
+def warm(name: str, live: bool) -> None:
+    """Serve a few requests with the policy `name` wherever a compiled kernel does it."""
+    policy = policies()[name]
+    table: NodeTable[int] = NodeTable(policy, 8, 10)
+    slots = table.slots(range(6))
+    table.serve(slots, slots, 6)
+    table.release(slots[::-1])
+    table.grow(slots)
+    table.pin(slots)
+    table.release(slots)
+    table.evict(1)
+    table.drop(4)
+    if not live:
+        trace = open_source(SOURCE)
+        replay(trace, CAPACITY, policy, 0)
+        Caches(trace.tree, 2, CAPACITY, policy).serve(0, int(trace.requests[0]))
+
+
+def main() -> None:
+    """Warm all policies, as many at once as there are cores."""
+    live = sys.argv[1:] == ["live"]
+    names = sorted(policies())
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(warm, names, [live] * len(names)))
+
+
+if __name__ == "__main__" and not numba.config.DISABLE_JIT:
+    main()
