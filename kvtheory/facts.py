@@ -21,8 +21,8 @@ DERIVED = "input_length"
 class Facts:
     """What each request of a trace says of itself, request by request.
 
-    `timestamp` is in seconds, `type` a code, `input_length` the tokens of the path as it is served, which
-    every trace has; the others are the trace's columns as they are. A column that the trace lacks is absent.
+    They are the trace's columns as they are, `timestamp` in seconds, `type` a code. A column that the trace
+    lacks is absent, but `input_length`: then it is the tokens of the path as it is served.
 
     Args:
         columns: a sequence for each name, all of one length.
@@ -36,7 +36,7 @@ class Facts:
     def of(cls, trace: Trace, names: Sequence[str]) -> Facts:
         """Those of `names` that a trace has."""
         columns = {name: trace.columns[name].tolist() for name in names if name in trace.columns}
-        if DERIVED in names:
+        if DERIVED in names and DERIVED not in columns:
             columns[DERIVED] = trace.tree.path_sums(trace.tree.tokens)[trace.requests].tolist()
         return cls(columns)
 
