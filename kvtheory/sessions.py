@@ -75,8 +75,8 @@ class Sessions(Memory):
         """Of each conversation its last turn, in the order in which they were heard of."""
         self.named: dict[int | float, int] = {}
         """Conversations by what clients call them."""
-        self.owner: dict[Key, int] = {}
-        """Which conversation brought a node first."""
+        self.owner: dict[Key, list[int]] = {}
+        """Which conversation brought a node first, and the last request for it."""
 
     def mean_gap(self) -> float | None:
         """Mean time between two turns of a conversation; None while there were none."""
@@ -112,8 +112,10 @@ class Sessions(Memory):
             growth = tokens - last[TOKENS] if tokens and last[TOKENS] else None
         turn = max(1, int(about.get("turn", turn)))
         self.known[session] = [self.now, self.requests, turn, gaps, waited, length, seen, tokens, chat]
+        for v in path[:seen]:
+            owner[v][1] = self.requests
         for v in path[seen:]:
-            owner[v] = session
+            owner[v] = [session, self.requests]
         return Turn(session, turn, gap, gaps, waited, tokens, growth, length - seen)
 
     def _tick(self, about: About) -> None:
@@ -136,13 +138,15 @@ class Sessions(Memory):
         """The conversation whose last prompt this path contains; None if there is none."""
         if not seen:
             return None
-        session = self.owner[path[seen - 1]]
-        last = self.known[session]
+        session = self.owner[path[seen - 1]][0]
+        last = self.known.get(session)
+        if last is None:
+            return None
         whole, but_one = seen >= last[NODES], seen == last[NODES] - 1
         return session if whole or (but_one and seen > last[OLD]) else None
 
     def _forget(self) -> None:
         oldest = self.requests - self.MEMORY
         self.known = {s: last for s, last in self.known.items() if last[NUMBER] > oldest}
-        self.owner = {v: s for v, s in self.owner.items() if s in self.known}
+        self.owner = {v: note for v, note in self.owner.items() if note[1] > oldest}
         self.named = {chat: s for chat, s in self.named.items() if s in self.known}

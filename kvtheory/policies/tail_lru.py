@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from typing import ClassVar
 
@@ -23,9 +22,9 @@ class TailLRU(ObjectPolicy):
     the rest is surplus and goes first, least recent first. Where nothing is surplus this is leaf-LRU. Hit
     rates are not what it is for: it gives up hits of short conversations for the tail of long ones.
 
-    *The cost model.* The first token comes `FIXED` seconds and `PER_TOKEN` seconds per token that is
-    not cached after the request, so that `x = (TARGET - FIXED) / PER_TOKEN`: with the values here, 200 ms
-    as in the paper and 20,000 tokens a second (an 8B model on an H100), 4,000 tokens.
+    *The cost model.* The first token comes `FIXED` seconds after the request and as long after that as it
+    takes to compute what is not cached, at `SPEED` tokens a second; so `x = SPEED (TARGET - FIXED)`, with
+    the values here, 200 ms as in the paper and the speed of an 8B model on an H100, 4,000 tokens.
 
     *From conversations to trees.* `L` is the prompt's length, `Q` what a prompt has more than that of the
     turn before, answer included, on average over all conversations so far (:mod:`kvtheory.sessions`); the
@@ -40,7 +39,7 @@ class TailLRU(ObjectPolicy):
     reads: ClassVar[tuple[str, ...]] = Sessions.READS
     TARGET: ClassVar[float] = 0.2
     FIXED: ClassVar[float] = 0.0
-    PER_TOKEN: ClassVar[float] = 1 / 20_000
+    SPEED: ClassVar[float] = 20_000.0
     BLOCK: ClassVar[int] = 16
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
@@ -82,10 +81,11 @@ class TailLRU(ObjectPolicy):
 
     def _nodes_needed(self, nodes: int, tokens: int) -> int:
         """How many of a path's nodes, root to tip, hold tokens that the next turn must not compute."""
-        tokens = tokens or nodes * self.BLOCK
-        growth = self.grown / self.growths if self.growths else 0.0
-        need = tokens + growth - (self.TARGET - self.FIXED) / self.PER_TOKEN
-        return min(nodes, max(0, math.ceil(nodes * need / tokens))) if tokens else 0
+        if not nodes:
+            return 0
+        tokens, times = tokens or nodes * self.BLOCK, max(1, self.growths)
+        need = (tokens - int(self.SPEED * (self.TARGET - self.FIXED))) * times + self.grown
+        return min(nodes, max(0, -(-nodes * need // (tokens * times))))
 
     def _use(self, v: Key, needed: bool) -> None:
         (self.surplus if needed else self.needed).discard(v)
