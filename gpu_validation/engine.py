@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,18 +45,30 @@ class Served:
 
 @dataclass(frozen=True)
 class Job:
-    """One request to serve: its prompt, how many tokens to generate, and when it arrives, in seconds."""
+    """One request to serve.
+
+    Attributes:
+        prompt: its tokens.
+        output: how many tokens to generate.
+        arrival: when it arrives, in seconds.
+        about: what it says of itself, as :class:`kvtheory.facts.Facts` has it; its `timestamp` is the time
+            that an engine in this process is told that it came.
+    """
 
     prompt: Sequence[int]
     output: int = 1
     arrival: float = 0.0
+    about: Mapping[str, int | float] = field(default_factory=dict)
 
 
 def sampling(job: Job) -> Any:
     """Greedy, exactly `job.output` tokens."""
     from vllm import SamplingParams
 
-    return SamplingParams(max_tokens=job.output, temperature=0, detokenize=False, ignore_eos=True)
+    extra = {"kvtheory": dict(job.about)} if job.about else None
+    return SamplingParams(
+        max_tokens=job.output, temperature=0, detokenize=False, ignore_eos=True, extra_args=extra
+    )
 
 
 class AnyEngine(ABC):
@@ -185,7 +197,9 @@ class Engine(AnyEngine):
     def add(self, number: int, job: Job) -> str:
         """Hand one request over; its name in the engine."""
         name = self._name(number)
-        self.llm.llm_engine.add_request(name, {"prompt_token_ids": list(job.prompt)}, sampling(job))
+        prompt = {"prompt_token_ids": list(job.prompt)}
+        came = job.about.get("timestamp")
+        self.llm.llm_engine.add_request(name, prompt, sampling(job), arrival_time=came)
         return name
 
     def abort(self, names: Sequence[str]) -> None:

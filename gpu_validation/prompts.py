@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kvtheory.errors import InputError
+from kvtheory.facts import FUTURE, Facts
 from kvtheory.model import PrefixTree, Trace
 
 FIRST_TOKEN = 3
@@ -43,6 +44,17 @@ class Prompts:
             high, low = divmod(u, span)
             found += [FIRST_TOKEN + low, FIRST_TOKEN + high % span] + [FIRST_TOKEN] * (self.block - 2)
         return found + [FIRST_TOKEN + request % span] * self.rest
+
+
+def with_lengths(trace: Trace, block: int, rest: int = Prompts.rest) -> Trace:
+    """The trace whose requests say how long the prompts are that :class:`Prompts` makes of them."""
+    return replace(trace, columns={**trace.columns, "input_length": trace.depths * block + rest})
+
+
+def abouts(trace: Trace) -> list[dict[str, int | float]]:
+    """What each request says of itself: all columns but those that nobody knows when it arrives."""
+    facts = Facts.of(trace, [name for name in trace.columns if name not in FUTURE])
+    return [facts[i] for i in range(len(trace))]
 
 
 def shorten(trace: Trace, *, requests: int | None = None, deepest: int | None = None) -> Trace:

@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 
 from gpu_validation.async_engine import AsyncEngine
 from gpu_validation.engine import AnyEngine, Engine, Job, Served
-from gpu_validation.prompts import Prompts, shorten
+from gpu_validation.prompts import Prompts, abouts, shorten, with_lengths
 from gpu_validation.schema import SCHEMA, STOCK
 from kvtheory.engine.kernel import replay
 from kvtheory.errors import InputError
@@ -136,13 +136,14 @@ def _runs(
 def served_trace(spec: str, plan: Plan) -> Trace:
     """What is served of a workload: its first requests, as deep as the cache and the model allow."""
     deepest = (min(plan.longest - plan.output, plan.block * (plan.blocks - 2)) - 1) // plan.block
-    return shorten(open_source(spec), requests=plan.requests, deepest=deepest)
+    return with_lengths(shorten(open_source(spec), requests=plan.requests, deepest=deepest), plan.block)
 
 
 def jobs_of(plan: Plan, vocabulary: int, trace: Trace) -> list[Job]:
     """The prompts of a trace, for a model of that vocabulary."""
     prompts = Prompts(plan.block, vocabulary)
-    return [Job(prompts.tokens(trace.tree, v, i), plan.output) for i, v in enumerate(trace.requests.tolist())]
+    both = enumerate(zip(trace.requests.tolist(), abouts(trace), strict=True))
+    return [Job(prompts.tokens(trace.tree, v, i), plan.output, about=about) for i, (v, about) in both]
 
 
 def _heat(engine: AnyEngine, plan: Plan, jobs: list[Job]) -> None:
@@ -162,7 +163,7 @@ def _timed(jobs: list[Job], service: float, plan: Plan) -> list[Job]:
     """Poisson arrivals at the planned load."""
     assert plan.load is not None
     gaps = np.random.default_rng(plan.seed).exponential(service / plan.load, len(jobs))
-    return [Job(job.prompt, job.output, float(at)) for job, at in zip(jobs, np.cumsum(gaps), strict=True)]
+    return [replace(job, arrival=float(at)) for job, at in zip(jobs, np.cumsum(gaps), strict=True)]
 
 
 def _order(plan: Plan) -> Iterator[tuple[int, str, str]]:

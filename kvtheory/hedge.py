@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import ClassVar
 
+from kvtheory.facts import About
 from kvtheory.leaf_queue import LeafQueue
 from kvtheory.object_policy import Key, Memory, ObjectPolicy
 from kvtheory.policy import Claim
@@ -124,6 +125,10 @@ class Hedge(ObjectPolicy):
     leader: ClassVar[type[ObjectPolicy]] = RecentLeaf
     PATIENCE: ClassVar[int] = 2
 
+    def __init_subclass__(cls) -> None:
+        cls.reads = cls.leader.reads
+        super().__init_subclass__()
+
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)
         self.led = Shadow(self.leader, capacity, rng)
@@ -138,6 +143,9 @@ class Hedge(ObjectPolicy):
     def followed(self) -> Shadow:
         """The cache that is followed."""
         return self.led if self.leading else self.safe
+
+    def on_arrival(self, about: About) -> None:
+        self.led.mind.on_arrival(about)
 
     def on_request(self, path: Sequence[Key], cached: Sequence[Key]) -> None:
         lost = self.led.misses - self.safe.misses

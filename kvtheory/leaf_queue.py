@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key")
 
@@ -78,19 +78,19 @@ class LeafHeap(Generic[Key]):
         ranked: pairs of a key and its rank, a sequence of numbers; no two ranks are equal.
     """
 
-    def __init__(self, ranked: Iterable[tuple[Key, Iterable[int]]] = ()) -> None:
-        self._rank: dict[Key, tuple[int, ...]] = {}
-        self._offered: list[tuple[tuple[int, ...], Key]] = []
+    def __init__(self, ranked: Iterable[tuple[Key, Iterable[Any]]] = ()) -> None:
+        self._rank: dict[Key, tuple[Any, ...]] = {}
+        self._offered: list[tuple[tuple[Any, ...], Key]] = []
         for key, rank in ranked:
             self.push(key, tuple(rank))
 
     def __len__(self) -> int:
         return len(self._rank)
 
-    def __iter__(self) -> Iterator[tuple[Key, tuple[int, ...]]]:
+    def __iter__(self) -> Iterator[tuple[Key, tuple[Any, ...]]]:
         return iter(self._rank.items())
 
-    def push(self, key: Key, rank: tuple[int, ...]) -> None:
+    def push(self, key: Key, rank: tuple[Any, ...]) -> None:
         """Give a key a rank, whatever it had."""
         self._rank[key] = rank
         heapq.heappush(self._offered, (rank, key))
@@ -103,7 +103,7 @@ class LeafHeap(Generic[Key]):
         if key in self._rank:
             heapq.heappush(self._offered, (self._rank[key], key))
 
-    def rank(self, key: Key) -> tuple[int, ...]:
+    def rank(self, key: Key) -> tuple[Any, ...]:
         """The rank of a key that is here."""
         return self._rank[key]
 

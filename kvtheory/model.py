@@ -195,7 +195,8 @@ class Trace:
         source: where the trace came from, for reports.
         ids: int64, shape (n+1,): the file's id of each node; the node's number where there was none.
         columns: one array of shape (N,) per field that the file carried (`timestamp` in seconds,
-            `output_length`, `chat_id`, `parent_chat_id`, `turn`, `type` as a code into `type_names`).
+            `output_length`, `chat_id`, `parent_chat_id`, `turn`, `session`, `priority`, `type` as a code into
+            `type_names`).
         type_names: names of the request types, in code order.
 
     Raises:

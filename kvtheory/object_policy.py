@@ -7,6 +7,7 @@ in a live cache. A key means the same prefix for ever, also when its block is ca
 
 Order of events when a request arrives; steps 2 to 5 of :mod:`kvtheory.model`:
 
+0. `on_arrival(about)`, for a policy that `reads`: what the request says of itself (:mod:`kvtheory.facts`).
 1. `on_request(path, cached)`: the whole path and what of it is cached, both root to tip. From here to the end
    of the request no node of the path is a leaf that may go.
 2. `on_insert(v)` for each missing node, root to tip. (A live engine that takes a prompt in several chunks
@@ -23,6 +24,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from kvtheory.errors import PolicyError
+from kvtheory.facts import FUTURE, About
 from kvtheory.leaf_queue import LeafHeap, LeafQueue
 from kvtheory.policy import Described, Policy
 from kvtheory.rng import SplitMix64
@@ -57,12 +59,23 @@ class ObjectPolicy(Memory, Described):
 
     Its attributes are its :class:`Memory`. An order that decides must not come from a set.
 
+    Attributes:
+        draws: it takes random numbers.
+        reads: names of what it wants to know of a request, see :mod:`kvtheory.facts`. Not all traces have
+            them, nor do all requests of a live engine.
+
     Args:
         capacity: nodes the cache holds.
         rng: the generator of a policy that declares `draws`.
     """
 
     draws: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if unknown := FUTURE.intersection(cls.reads):
+            raise PolicyError(f"{cls.__name__}: reads '{min(unknown)}', which nobody knows at arrival")
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         self.capacity = capacity
@@ -73,6 +86,9 @@ class ObjectPolicy(Memory, Described):
     def randomised(cls) -> bool:
         """Whether the policy draws."""
         return cls.draws
+
+    def on_arrival(self, about: About) -> None:
+        """A request arrives; `about` has those of `reads` that it says. Called only if `reads` names any."""
 
     def on_request(self, path: Sequence[Key], cached: Sequence[Key]) -> None:
         """A request for `path` arrives, `cached` is what of it is cached; both root to tip."""
@@ -108,6 +124,11 @@ class ObjectPolicy(Memory, Described):
 
 
 AnyPolicy = type[Policy] | type[ObjectPolicy]
+
+
+def reads(policy: AnyPolicy) -> tuple[str, ...]:
+    """What a policy of either kind reads of a request; one that is written as columns reads nothing."""
+    return policy.reads if issubclass(policy, ObjectPolicy) else ()
 
 
 def _written(name: str, value: Any) -> Any:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from kvtheory.engine.kernel import replay
 from kvtheory.engine.object_reference import ObjectReference
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.hedge import Hedge, RecentLeaf, Shadow
 from kvtheory.model import PrefixTree
-from kvtheory.object_policy import Key, ObjectPolicy
+from kvtheory.object_policy import Key, ObjectPolicy, reads
 from kvtheory.policies.arc import ARC
 from kvtheory.policies.hedged_odds import HedgedOdds
 from kvtheory.policies.lru import LeafLRU
 from kvtheory.policies.return_odds import ReturnOdds
 from kvtheory.rng import SplitMix64
 from kvtheory.testing.instances import Instance, random_instance, star
+from kvtheory.testing.object_probes import Credulous
 
 
 class NewestLeaf(ObjectPolicy):
@@ -70,6 +74,18 @@ def test_while_the_leader_leads_its_victims_are_the_hedges() -> None:
         assert hedge.run(instance.requests) == alone.run(instance.requests)
         assert isinstance(hedge.mind, Hedge)
         assert hedge.mind.switches == 0
+
+
+def test_the_leader_of_a_hedge_hears_what_requests_say() -> None:
+    policy = type("HedgedCredulous", (Hedge,), {"name": "hedged_credulous", "leader": Credulous})
+    rules = (policy, Credulous, RecentLeaf)
+    assert reads(policy) == Credulous.reads
+    requests = (1, 2, 3, 4, 1, 2, 3, 4, 1)
+    trace = replace(
+        Instance(star(4), 3, requests).trace, columns={"priority": np.array([9, 8, 1, 7, 9, 8, 1, 7, 9])}
+    )
+    hits = [replay(trace, 3, rule).hit.tolist() for rule in rules]
+    assert hits[0] == hits[1] != hits[2]
 
 
 def test_it_leaves_the_leader_after_two_capacities_and_returns_when_even() -> None:

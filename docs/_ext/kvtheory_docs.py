@@ -41,7 +41,7 @@ from sphinx.errors import ExtensionError
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
-from kvtheory.object_policy import AnyPolicy, ObjectPolicy
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy, reads
 from kvtheory.registry import every_policy, router_options, routers, written
 from kvtheory.report.listing import knowledge, traits
 from kvtheory.router import Router
@@ -140,6 +140,7 @@ def policy_page(name: str, policy: AnyPolicy, folder: Path) -> str:
             ["draws", ("yes" if policy.randomised() else "no") + by],
             ["columns", columns],
             ["traits", ":doc:`object </howto/policy-with-memory>`" if not by else cell(traits(policy))],
+            ["reads", _reads(policy)],
             ["source", cited],
         ],
     )
@@ -159,6 +160,12 @@ def policy_page(name: str, policy: AnyPolicy, folder: Path) -> str:
     else:
         text += "None.\n\n"
     return text + source_section(policy, folder / "policies")
+
+
+def _reads(policy: AnyPolicy) -> str:
+    """What a policy wants to know of a request."""
+    names = ", ".join(f"`{name}`" for name in reads(policy))
+    return f":ref:`of a request <what-a-request-says>`: {names}" if names else "paths alone"
 
 
 def source_section(item: type, folder: Path) -> str:

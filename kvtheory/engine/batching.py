@@ -30,8 +30,10 @@ from kvtheory.engine.fleet import PrefixIndex
 from kvtheory.engine.incidents import NOTHING, Incidents, Pace
 from kvtheory.engine.workers import FINISH, FIRST_TOKEN, WAKE, Agenda, Job
 from kvtheory.errors import InputError
+from kvtheory.facts import Facts
 from kvtheory.live.pinned import PinnedCache
 from kvtheory.model import IntArray, Number
+from kvtheory.object_policy import reads
 from kvtheory.policy import Policy
 from kvtheory.rng import worker_seeds
 from kvtheory.router import Floats
@@ -157,6 +159,7 @@ class BatchingWorkers:
         self.index = PrefixIndex(self.tree, workers)
         self._load = np.zeros(workers)
         self._nodes: list[int] = job.trace.requests.tolist()
+        self._facts = Facts.of(job.trace, reads(policy))
         self._length: list[int] = job.length.tolist()
         self._tokens: list[int] = job.tokens.tolist()
 
@@ -260,7 +263,7 @@ class BatchingWorkers:
     def _admit(self, worker: int, request: int, now: float) -> bool:
         """The first of the queue joins the batch, if there is room."""
         lane, job = self.lanes[worker], self.job
-        admitted = lane.cache.admit(self._nodes[request])
+        admitted = lane.cache.admit(self._nodes[request], self._facts[request])
         if admitted is None:
             return False
         path, wanted = admitted.path, lane.wanted

@@ -6,6 +6,7 @@ from typing import Any
 
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import PolicyError
+from kvtheory.facts import Facts
 from kvtheory.model import ROOT, PrefixTree
 from kvtheory.object_policy import AnyPolicy, ObjectPolicy
 
@@ -13,7 +14,8 @@ from kvtheory.object_policy import AnyPolicy, ObjectPolicy
 class ObjectReference(ReferenceEngine):
     """A cache of `capacity` nodes over `tree` under an object of class `policy`.
 
-    `mind` is the object, and `candidates` are the leaves it may choose from. There are no marks.
+    `mind` is the object, and `candidates` are the leaves it may choose from. There are no marks. `facts` is
+    what the requests say of themselves: nothing, until somebody sets it.
 
     Args:
         tree: the prefixes.
@@ -34,6 +36,7 @@ class ObjectReference(ReferenceEngine):
     ) -> None:
         super().__init__(tree, capacity, policy, seed, check_traits=check_traits)
         self.mind: ObjectPolicy = policy(capacity, self.rng)
+        self.facts = Facts()
 
     def serve(self, v: int) -> tuple[int, list[int]]:
         """Serve one request; return the hit (a node, 0 for none) and the victims in order."""
@@ -41,6 +44,8 @@ class ObjectReference(ReferenceEngine):
         held = [u for u in path if u in self.cached]
         if held and held[-1] in self.candidates:
             self.candidates.remove(held[-1])
+        if self.mind.reads:
+            self.mind.on_arrival(self.facts[self.time])
         self.mind.on_request(path, held)
         for u in path[len(held) :]:
             self.cached.add(u)

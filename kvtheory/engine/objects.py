@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kvtheory.errors import PolicyError
+from kvtheory.facts import Facts
 from kvtheory.model import IntArray, Trace
 from kvtheory.object_policy import ObjectPolicy
 from kvtheory.rng import SplitMix64
@@ -38,6 +39,7 @@ def replay_object(
         PolicyError: if the policy names a node that may not be evicted.
     """
     mind = policy(capacity, SplitMix64(seed))
+    facts = Facts.of(trace, policy.reads) if policy.reads else None
     parent: list[int] = trace.tree.parent.tolist()
     depth: list[int] = trace.tree.depth.tolist()
     children = [-1] * len(parent)  # cached children; -1: not cached
@@ -56,6 +58,8 @@ def replay_object(
             held -= 1
         hit[t] = deepest = path[held - 1] if held else 0
         leaves.pop(deepest, None)
+        if facts is not None:
+            mind.on_arrival(facts[t])
         mind.on_request(path, path[:held])
         if held < len(path):
             children[deepest] += 1

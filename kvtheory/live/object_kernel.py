@@ -8,6 +8,7 @@ from typing import Any
 from kvtheory.engine.live_table import Table
 from kvtheory.engine.templates.live import COUNT, INSERTIONS, TIME
 from kvtheory.errors import PolicyError
+from kvtheory.facts import About
 from kvtheory.model import IntArray
 from kvtheory.object_policy import Key, ObjectPolicy
 from kvtheory.rng import SplitMix64
@@ -36,6 +37,11 @@ class ObjectKernel:
         self.mind = policy(capacity, self.rng)
         self.leaves: dict[Key, None] = {}
         self._keys, self._slots = keys, slots
+
+    def tell(self, about: About) -> None:
+        """What the request says of itself that is served next."""
+        if names := self.mind.reads:
+            self.mind.on_arrival({name: about[name] for name in names if name in about})
 
     def serve(self, c: Table, path: IntArray, pinned: IntArray, upto: int, dead: IntArray) -> int:
         """A request arrives: it is seen whole, then the first `upto` nodes come in. No slot dies of it."""

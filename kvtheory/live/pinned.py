@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kvtheory.facts import About
 from kvtheory.live.table import NodeTable
 from kvtheory.model import PrefixTree
 from kvtheory.object_policy import AnyPolicy
@@ -55,8 +56,11 @@ class PinnedCache:
         self.users[:] = 0
         self.used, self.empty = 0, self.blocks
 
-    def admit(self, v: int) -> Admission | None:
-        """A request for node `v` begins, if the blocks that nobody uses can hold what it lacks; else None."""
+    def admit(self, v: int, about: About | None = None) -> Admission | None:
+        """A request for node `v` begins, if the blocks that nobody uses can hold what it lacks; else None.
+
+        `about`: what it says of itself.
+        """
         path = self.tree.path(v)
         hit = next((i for i, u in enumerate(path) if u not in self.table), len(path))
         idle = [u for u in path[:hit] if not self.users[u]]
@@ -65,7 +69,7 @@ class PinnedCache:
             return None
         slots = self.table.slots(path)
         gaining = [self.table.slot(u) for u in idle + path[hit:]]
-        self.table.serve(slots, np.array(gaining, np.int32), len(path))
+        self.table.serve(slots, np.array(gaining, np.int32), len(path), about)
         victims = self.table.evict(max(0, lacking - self.empty))
         self.empty += len(victims) - lacking
         self.users[path] += 1

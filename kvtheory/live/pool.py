@@ -16,8 +16,9 @@ from vllm.v1.core.block_pool import BlockPool
 from vllm.v1.core.kv_cache_manager import KVCacheManager
 from vllm.v1.core.kv_cache_utils import make_block_hash_with_group_id
 
+from kvtheory.live.said import said_by
 from kvtheory.live.table import NodeTable
-from kvtheory.object_policy import AnyPolicy
+from kvtheory.object_policy import AnyPolicy, reads
 from kvtheory.policy import Trait
 
 GROUP = 0
@@ -34,6 +35,7 @@ class LivePool(BlockPool):
         """
         self.table: NodeTable[bytes] = NodeTable(policy, self.num_gpu_blocks - 2, self.num_gpu_blocks, seed)
         self._looks_ahead = Trait.PHASES in policy.traits
+        self._listens = bool(reads(policy))
         self._holder: dict[bytes, Any] = {}  # of every node a block, and of few nodes more blocks
         self._more: dict[bytes, list[Any]] = {}
         self._spares: dict[int, Any] = {}
@@ -188,7 +190,8 @@ class LivePool(BlockPool):
         path = self.table.slots(keys)
         pinned = np.concatenate([self.table.known([b.block_hash for b in free]), path[len(hits) : upto]])
         self._pending = set(keys[len(hits) : upto])
-        self.table.serve(path, pinned, min(upto, len(keys)))
+        about = said_by(request) if self._listens else None
+        self.table.serve(path, pinned, min(upto, len(keys)), about)
 
     def _make_room(self, count: int) -> None:
         """Put `count` blocks that hold nothing at the head of the free queue, evicting what that takes."""

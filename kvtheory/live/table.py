@@ -15,6 +15,7 @@ import numpy as np
 
 from kvtheory.engine.codegen import load_kernel
 from kvtheory.engine.live_table import Table
+from kvtheory.facts import About
 from kvtheory.live.object_kernel import ObjectKernel
 from kvtheory.model import IntArray
 from kvtheory.object_policy import AnyPolicy, ObjectPolicy
@@ -112,8 +113,13 @@ class NodeTable(Generic[Key]):
         """Slot of a node, 0 if it has none."""
         return self._slot.get(key, 0)
 
-    def serve(self, path: IntArray, pinned: IntArray, upto: int) -> None:
-        """A request arrives: its path root to tip; the nodes that gain a pin; how many of it come in now."""
+    def serve(self, path: IntArray, pinned: IntArray, upto: int, about: About | None = None) -> None:
+        """A request arrives: its path root to tip; the nodes that gain a pin; how many of it come in now.
+
+        `about`: what it says of itself, for an object that reads some of it.
+        """
+        if isinstance(self._kernel, ObjectKernel):
+            self._kernel.tell(about or {})
         self._bury(self._kernel.serve(self._table, path, pinned, upto, self._dead))
 
     def grow(self, nodes: IntArray) -> None:

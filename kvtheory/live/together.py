@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from kvtheory.errors import InputError
+from kvtheory.facts import Facts
 from kvtheory.live.pinned import PinnedCache
 from kvtheory.model import IntArray, Trace
-from kvtheory.object_policy import AnyPolicy
+from kvtheory.object_policy import AnyPolicy, reads
 
 
 def hits_together(
@@ -63,6 +64,7 @@ class _Engine:
         self.together, self.steps = together, steps
         self.cache = PinnedCache(trace.tree, policy, blocks, seed)
         self.nodes: list[int] = trace.requests.tolist()
+        self.facts = Facts.of(trace, reads(policy))
         self.hits = np.zeros(len(trace), np.int32)
         self.left: dict[int, int] = {}
         """Requests that run, in order of admission, and how many tokens they have still to generate."""
@@ -71,7 +73,10 @@ class _Engine:
     def step(self) -> bool:
         """Admit whoever fits, let everybody generate a token; False once nobody is left."""
         arrived = min(len(self.nodes), self.next + self.together - len(self.left))
-        while self.next < arrived and (admitted := self.cache.admit(self.nodes[self.next])):
+        while self.next < arrived:
+            admitted = self.cache.admit(self.nodes[self.next], self.facts[self.next])
+            if admitted is None:
+                break
             self.hits[self.next] = admitted.hit
             self.left[self.next] = int(self.steps[self.next])
             self.next += 1

@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -31,8 +31,9 @@ from kvtheory.engine.codegen import kernel_source
 from kvtheory.engine.object_reference import ObjectReference, reference_engine
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import VerificationError
-from kvtheory.model import ROOT
-from kvtheory.object_policy import AnyPolicy, ObjectPolicy
+from kvtheory.facts import About, Facts
+from kvtheory.model import ROOT, Trace
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy, reads
 from kvtheory.offline.belady import Schedule, belady
 from kvtheory.offline.brute import brute
 from kvtheory.offline.witness import check_schedule
@@ -43,6 +44,7 @@ from kvtheory.testing.instances import (
     Instance,
     SmallOptimum,
     all_trees,
+    columns_for,
     corpus,
     famous,
     linear_extension,
@@ -55,7 +57,7 @@ from kvtheory.width import harmonic, width
 
 @dataclass(frozen=True)
 class Subject:
-    """What is held to the contract.
+    """What is held to the contract. Where the policy reads facts, most instances have some of them.
 
     Args:
         policy: the policy.
@@ -74,8 +76,20 @@ class Subject:
             object.__setattr__(self, "engine", reference_engine(self.policy))
 
     def start(self, instance: Instance, seed: int = 0, *, check_traits: bool = False) -> ReferenceEngine:
-        """The reference engine, empty."""
-        return self.engine(instance.tree, instance.capacity, self.policy, seed, check_traits=check_traits)
+        """The reference engine, empty, in possession of the facts."""
+        engine = self.engine(instance.tree, instance.capacity, self.policy, seed, check_traits=check_traits)
+        if isinstance(engine, ObjectReference):
+            engine.facts = Facts.of(self.trace(instance), reads(self.policy))
+        return engine
+
+    def trace(self, instance: Instance) -> Trace:
+        """The instance as a trace, with facts for this policy."""
+        names = reads(self.policy)
+        return (
+            replace(instance.trace, columns=columns_for(len(instance.requests), names))
+            if names
+            else instance.trace
+        )
 
     def run(self, instance: Instance, seed: int = 0) -> tuple[list[int], list[list[int]]]:
         """The reference engine's hits and victims, request by request."""
@@ -436,14 +450,14 @@ def same_under_weaker_traits(subject: Subject, instance: Instance, seed: int) ->
 
 
 def _agree(subject: Subject, judge: type[Policy], kept: Trait, instance: Instance, seed: int) -> None:
-    engine = subject.engine(instance.tree, instance.capacity, judge, seed)
-    hits, victims = engine.run(instance.requests)
+    hits, victims = replace(subject, policy=judge).run(instance, seed)
     evicted = [u for some in victims for u in some]
-    logged = subject.replay(instance.trace, instance.capacity, judge, seed, victims=True, traits=kept)
+    trace = subject.trace(instance)
+    logged = subject.replay(trace, instance.capacity, judge, seed, victims=True, traits=kept)
     expect(logged.hit.tolist() == hits, f"{kept}: the kernel hits {logged.hit.tolist()}, not {hits}")
     found = logged.victims.tolist()
     expect(found == evicted, f"{kept}: the kernel evicts {found}, not {evicted}")
-    silent = subject.replay(instance.trace, instance.capacity, judge, seed, traits=kept)
+    silent = subject.replay(trace, instance.capacity, judge, seed, traits=kept)
     expect(silent.hit.tolist() == hits, f"{kept}: the kernel decides otherwise when nobody asks for victims")
     expect(silent.evictions == logged.evictions == len(evicted), f"{kept}: evictions are miscounted")
 
@@ -566,6 +580,37 @@ def asked(subject: Subject, instance: Instance, seed: int) -> None:
         named.clear()
         victims = engine.serve(v)[1]
         expect(victims == named, f"request for {v}: evicts {victims}, and {named} were named")
+
+
+def informed(subject: Subject, instance: Instance, seed: int) -> None:
+    """What a request says of itself reaches an object that reads it, before the request; no other."""
+    policy: Any = subject.policy
+    names, trace = reads(policy), subject.trace(instance)
+    expected: list[Any] = []
+    for t, v in enumerate(instance.requests):
+        about = {name: trace.columns[name][t].item() for name in names if name in trace.columns}
+        if "input_length" in names:
+            about["input_length"] = instance.depth[v]
+        expected += [about] * bool(names) + [instance.path(v)]
+    heard: list[Any] = []
+
+    class Listener(policy):  # type: ignore[misc]
+        name = policy.name
+
+        def on_arrival(self, about: About) -> None:
+            heard.append(dict(about))
+            super().on_arrival(about)
+
+        def on_request(self, path: Sequence[int], cached: Sequence[int]) -> None:
+            heard.append(list(path))
+            super().on_request(path, cached)
+
+    listening = replace(subject, policy=Listener)
+    listening.run(instance, seed)
+    expect(heard == expected, f"the engine tells {heard}, not {expected}")
+    heard.clear()
+    listening.replay(trace, instance.capacity, Listener, seed)
+    expect(heard == expected, f"the kernel tells {heard}, not {expected}")
 
 
 def remembers(subject: Subject, instance: Instance, seed: int) -> None:
@@ -739,6 +784,7 @@ CHECKS: dict[str, Check] = _by_name(
     _each("legal", legal, objects=True),
     _each("choice", choice),
     _each("asked", asked, columns=False, objects=True),
+    _each("informed", informed, columns=False, objects=True),
     _each("phases", phases),
     Check("draws", _summary(draws), each=draws, once=fair_generator, tiny=True, randomised=True),
     _each("kernel", same_as_kernel, objects=True),

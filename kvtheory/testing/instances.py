@@ -10,8 +10,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kvtheory import shapes
 from kvtheory.model import PrefixTree, Trace
@@ -126,6 +128,28 @@ def spider(legs: int, length: int) -> Parents:
 def binary(levels: int) -> Parents:
     """The complete binary tree with `levels` levels below the root."""
     return tuple(shapes.binary(levels))
+
+
+def columns_for(count: int, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Columns for `count` requests, of some or all of `names`; they depend on nothing else.
+
+    Times repeat now and then, and chats go on or branch off; of one number of requests in four there is no
+    column, and of another one half of them.
+    """
+    dice, found = SplitMix64(count), dict[str, npt.NDArray[Any]]()
+    for i, name in enumerate(names):
+        draws = np.array([dice.below(5) for _ in range(count)], np.int64)
+        if name == "timestamp":
+            values: npt.NDArray[Any] = np.cumsum(draws // 2) / 4
+        elif name == "chat_id":
+            values = np.arange(count)
+        elif name == "parent_chat_id":
+            values = np.arange(count) - 1 - draws
+        else:
+            values = draws
+        if name != "input_length" and count % 4 and (count % 4 > 1 or i % 2):
+            found[name] = np.maximum(values, -1)
+    return found
 
 
 @cache

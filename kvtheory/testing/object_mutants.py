@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kvtheory.engine import kernel
 from kvtheory.engine.object_reference import ObjectReference
+from kvtheory.model import Trace
 from kvtheory.object_policy import Key, ObjectPolicy
 from kvtheory.policies.arc import ARC
 from kvtheory.policies.dbl import DBL
 from kvtheory.rng import SplitMix64
 from kvtheory.testing.contract import Mutant, Subject
-from kvtheory.testing.object_probes import AnyLeaf, NoPreference
+from kvtheory.testing.object_probes import AnyLeaf, Credulous, NoPreference
 
 Pageless = type("Pageless", (ARC,), {"name": "pageless"})
 
@@ -115,6 +117,32 @@ class Disobeys(ObjectReference):
             self.mind.victim = choose  # type: ignore[method-assign]
 
 
+class TellsLate(ObjectReference):
+    """Says what the request before said of itself."""
+
+    def serve(self, v: int) -> tuple[int, list[int]]:
+        tell = self.mind.on_arrival
+        self.mind.on_arrival = lambda about: tell(self.facts[max(0, self.time - 1)])  # type: ignore[method-assign]
+        try:
+            return super().serve(v)
+        finally:
+            self.mind.on_arrival = tell  # type: ignore[method-assign]
+
+
+class TellsEverybody(ObjectReference):
+    """Tells also those who read nothing."""
+
+    def serve(self, v: int) -> tuple[int, list[int]]:
+        if not self.mind.reads:
+            self.mind.on_arrival({})
+        return super().serve(v)
+
+
+def _tells_nothing(trace: Trace, *args: Any, **kwargs: Any) -> kernel.Replay:
+    """Keeps the columns of a trace to itself."""
+    return kernel.replay(replace(trace, columns={}), *args, **kwargs)
+
+
 def _last_hit_lost(*args: Any, **kwargs: Any) -> kernel.Replay:
     """Reports that the last request hit nothing."""
     found = kernel.replay(*args, **kwargs)
@@ -134,6 +162,12 @@ OBJECT_MUTANTS: dict[str, Mutant] = {
     "an engine shows only what is cached": Mutant(Subject(DBL, engine=ShowsTheRequestLate), "asked"),
     "an engine disobeys": Mutant(Subject(AnyLeaf, engine=Disobeys), "asked"),
     "an engine disobeys, seen by the kernel": Mutant(Subject(ARC, engine=Disobeys), "kernel"),
+    "an engine tells of another request": Mutant(Subject(Credulous, engine=TellsLate), "informed"),
+    "an engine tells who does not read": Mutant(Subject(ARC, engine=TellsEverybody), "informed"),
+    "a kernel tells nothing": Mutant(Subject(Credulous, replay=_tells_nothing), "informed"),
+    "a kernel tells nothing, seen by its victims": Mutant(
+        Subject(Credulous, replay=_tells_nothing), "kernel"
+    ),
     "a kernel loses a hit": Mutant(Subject(ARC, replay=_last_hit_lost), "kernel"),
 }
 """Every broken object and engine, by what is wrong with it."""

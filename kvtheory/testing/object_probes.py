@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from kvtheory.facts import About
 from kvtheory.leaf_queue import LeafQueue
 from kvtheory.object_policy import Key, ObjectPolicy
 from kvtheory.rng import SplitMix64
@@ -68,6 +69,27 @@ class Hoarder(ObjectPolicy):
         return found
 
 
+class Credulous(ObjectPolicy):
+    """Evicts by what requests say of themselves: the smallest sum of numbers first, of every kind at once."""
+
+    name = "probe_credulous"
+    reads = ("timestamp", "priority", "type", "turn", "input_length")
+
+    def __init__(self, capacity: int, rng: SplitMix64) -> None:
+        super().__init__(capacity, rng)
+        self.said: dict[str, int | float] = {}
+        self.sums: dict[Key, float] = {}
+
+    def on_arrival(self, about: About) -> None:
+        self.said = dict(about)
+
+    def on_request(self, path: Sequence[Key], cached: Sequence[Key]) -> None:
+        self.sums.update(dict.fromkeys(path, float(sum(self.said.values()))))
+
+    def victim(self, leaves: Collection[Key]) -> Key | None:
+        return min(leaves, key=lambda v: self.sums.get(v, 0.0))
+
+
 OBJECT_PROBES: dict[str, type[ObjectPolicy]] = {
-    policy.name: policy for policy in (NoPreference, AnyLeaf, Hoarder)
+    policy.name: policy for policy in (NoPreference, AnyLeaf, Hoarder, Credulous)
 }

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvtheory.traces.columns import IntegerColumn, NameColumn, StoredColumn, TimeColumn
-from kvtheory.traces.format import Format, Request
+from kvtheory.traces.format import Format, Request, stated, stated_columns
 
 
 class Bailian(Format):
     """Keys `chat_id`, `parent_chat_id` (-1 for a root), `timestamp` (s), `input_length`, `output_length`,
-    `type` (text, search, image, file), `turn`, `hash_ids`; `block_size` if it is not 16.
+    `type` (text, search, image, file), `turn`, `hash_ids`; `block_size` if it is not 16; optional `session`,
+    `priority`.
     """
 
     name = "bailian"
@@ -30,6 +31,7 @@ class Bailian(Format):
             IntegerColumn("parent_chat_id", minimum=-1),
             IntegerColumn("turn"),
             NameColumn("type"),
+            *stated_columns(),
         ]
 
     def write(self, request: Request) -> dict[str, Any]:
@@ -44,5 +46,6 @@ class Bailian(Format):
             "type": values.get("type", "text"),
             "turn": values.get("turn", 1),
             "hash_ids": request.hash_ids,
+            **stated(request),
             **self.block_size_key(request),
         }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kvtheory.traces.columns import StoredColumn
+from kvtheory.traces.columns import INT64_MAX, IntegerColumn, StoredColumn
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,20 @@ class Format(ABC):
     def block_size_key(self, request: Request) -> dict[str, int]:
         """The `block_size` key, where the default does not say it."""
         return {} if request.block_size == self.block_size else {"block_size": request.block_size}
+
+
+STATED = ("session", "priority")
+"""What every format may carry beside its own fields: facts that policies read, see :mod:`kvtheory.facts`."""
+
+
+def stated_columns() -> list[StoredColumn]:
+    """Their columns: the number of a conversation, and a priority, larger ones kept longer."""
+    return [IntegerColumn("session"), IntegerColumn("priority", minimum=-INT64_MAX)]
+
+
+def stated(request: Request) -> dict[str, int]:
+    """Those keys that the trace has a value for."""
+    return {key: request.values[key] for key in STATED if key in request.values}
 
 
 def milliseconds(seconds: float) -> int | float:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvtheory.traces.columns import IntegerColumn, StoredColumn, TimeColumn
-from kvtheory.traces.format import Format, Request, milliseconds
+from kvtheory.traces.format import Format, Request, milliseconds, stated, stated_columns
 
 
 class KVCacheAI(Format):
     """Keys `block_size`, `hash_ids`, `input_length`; optional `timestamp` (ms, as in the same group's
-    Mooncake traces; its simulator reads no time), `output_length`, `block_tokens` (tokens of each block).
+    Mooncake traces; its simulator reads no time), `output_length`, `block_tokens` (tokens of each block),
+    `session`, `priority`.
     """
 
     name = "kvcache_ai"
@@ -24,8 +25,8 @@ class KVCacheAI(Format):
         return "block_tokens" in record or (sized and not {"timestamp", "output_length"} <= record.keys())
 
     def columns(self) -> list[StoredColumn]:
-        """Timestamp and output length."""
-        return [TimeColumn("timestamp", unit=1000), IntegerColumn("output_length")]
+        """Timestamp and output length, and what a client stated."""
+        return [TimeColumn("timestamp", unit=1000), IntegerColumn("output_length"), *stated_columns()]
 
     def write(self, request: Request) -> dict[str, Any]:
         """The required keys, and the optional ones that the trace has a value for."""
@@ -40,4 +41,4 @@ class KVCacheAI(Format):
             record["output_length"] = request.values["output_length"]
         if request.block_tokens is not None:
             record["block_tokens"] = request.block_tokens
-        return record
+        return {**record, **stated(request)}
