@@ -126,6 +126,34 @@ def test_the_lirs_of_libcachesim_holds_more_than_its_capacity() -> None:
     assert ours("lirs", requests, 2).count(False) == 4
 
 
+def test_gdsf_differs_from_libcachesims_by_its_newcomer_alone() -> None:
+    """In libCacheSim the victim of a miss may be what was missed. Here it is pinned: a served path is cached.
+
+    Both insert, at the clock of the arrival, and then evict; both are held to a dozen lines. The smallest
+    difference: 3 comes after 1 was asked for three times and 2 twice; there it goes at once.
+    """
+    requests = (1, 1, 1, 2, 2, 3, 2)
+    assert (theirs("GDSF", requests, 2)[-1], ours("gdsf", requests, 2)[-1]) == (True, False)
+    for capacity, requests in flat_traces():
+        assert theirs("GDSF", requests, capacity) == plain_gdsf(requests, capacity, pinned=False)
+        assert ours("gdsf", requests, capacity) == plain_gdsf(requests, capacity, pinned=True)
+
+
+def plain_gdsf(requests: tuple[int, ...], capacity: int, *, pinned: bool) -> list[bool]:
+    """GDSF where every object has size and cost 1, ties by recency; the clock is the last victim's value."""
+    count, value, last, clock = dict[int, int](), dict[int, int](), dict[int, int](), 0
+    hits = []
+    for t, v in enumerate(requests):
+        hits.append(v in value)
+        count[v] = count.get(v, 0) + 1
+        value[v], last[v] = clock + count[v], t
+        if len(value) > capacity:
+            victim = min((u for u in value if u != v or not pinned), key=lambda u: (value[u], last[u]))
+            clock = max(clock, value.pop(victim))
+            del count[victim]
+    return hits
+
+
 def test_lirs_is_plain_lirs() -> None:
     for capacity, requests in flat_traces():
         assert ours("lirs", requests, capacity) == plain_lirs(requests, capacity), (capacity, requests)
