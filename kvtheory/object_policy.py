@@ -55,7 +55,9 @@ class Memory:
 class ObjectPolicy(Memory, Described):
     """Base of every policy that is an object. Subclass it, give it a name, and define `victim`.
 
-    Its attributes are its :class:`Memory`. An order that decides must not come from a set.
+    Its attributes are its :class:`Memory`. An order that decides must not come from a set. A class may name
+    as `kernel` the module that replays it compiled (`kvtheory/engine/templates/list_hooks.py` says what is in
+    one); a subclass decides otherwise, and does not inherit it.
 
     Args:
         capacity: nodes the cache holds.
@@ -63,6 +65,7 @@ class ObjectPolicy(Memory, Described):
     """
 
     draws: ClassVar[bool] = False
+    kernel: ClassVar[str] = ""
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         self.capacity = capacity
