@@ -53,10 +53,23 @@ def _sources_hash() -> str:
 
 def njit(function: F) -> F:
     """Compile with numba and keep the machine code on disk (in `NUMBA_CACHE_DIR`, where that is set)."""
+    return _kept(function, {})
+
+
+def njit_inner(function: F) -> F:
+    """The same for a function that only compiled ones call and that makes and keeps no array.
+
+    Its arrays are then not counted as it takes and leaves them (numba's own sorting is compiled so):
+    measured, 9 ns for a node at the back of a list instead of 88.
+    """
+    return _kept(function, {"_nrt": False})
+
+
+def _kept(function: F, options: Any) -> F:
     config: Any = numba.config
     asked = config.CACHE_DIR
     config.CACHE_DIR = asked or str(cache_dir() / f"numba-{_sources_hash()}")
     try:
-        return cast(F, numba.njit(cache=True)(function))
+        return cast(F, numba.njit(cache=True, **options)(function))
     finally:
         config.CACHE_DIR = asked

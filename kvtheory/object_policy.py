@@ -57,7 +57,9 @@ class Memory:
 class ObjectPolicy(Memory, Described):
     """Base of every policy that is an object. Subclass it, give it a name, and define `victim`.
 
-    Its attributes are its :class:`Memory`. An order that decides must not come from a set.
+    Its attributes are its :class:`Memory`. An order that decides must not come from a set. A class may name
+    as `kernel` the module that replays it compiled (`kvtheory/engine/templates/list_hooks.py` says what is in
+    one); a subclass decides otherwise, and does not inherit it.
 
     Attributes:
         draws: it takes random numbers.
@@ -71,6 +73,7 @@ class ObjectPolicy(Memory, Described):
 
     draws: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ()
+    kernel: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

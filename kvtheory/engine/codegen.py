@@ -146,15 +146,33 @@ def load_kernel(policy: type[Policy], template: str, traits: Trait) -> ModuleTyp
     """Compile, or load what was compiled before; the module's `replay` is the kernel."""
     key = (policy, template, traits)
     if key not in _LOADED:
-        _LOADED[key] = _load(policy, template, traits)
+        _LOADED[key] = _load(f"{policy.name}_{template}", kernel_source(policy, template, traits))
     return _LOADED[key]
 
 
-def _load(policy: type[Policy], template: str, traits: Trait) -> ModuleType:
-    source = kernel_source(policy, template, traits)
+def list_kernel_source(hooks: ModuleType) -> str:
+    """Text of the module that replays under an object's kernel: the template, its hooks those of a module.
+
+    It imports them and holds a hash of their source, for numba would not see an edit there.
+    """
+    text = template_text("lists")
+    start, end = _import_of("list_hooks", text)
+    digest = hashlib.sha256(inspect.getsource(hooks).encode()).hexdigest()
+    imported = text[start:end].replace("kvtheory.engine.templates.list_hooks", hooks.__name__)
+    return f"{text[:start]}{imported}# {digest}\n{text[end:]}"
+
+
+def load_list_kernel(hooks: ModuleType) -> ModuleType:
+    """The same as :func:`load_kernel` for an object's kernel."""
+    if hooks not in _LOADED:
+        _LOADED[hooks] = _load(f"{hooks.__name__}_lists", list_kernel_source(hooks))
+    return _LOADED[hooks]
+
+
+def _load(title: str, source: str) -> ModuleType:
     digest = hashlib.sha256(f"{numba.__version__}\n{source}".encode()).hexdigest()[:16]
-    safe_name = "".join(c if c.isalnum() else "_" for c in policy.name)
-    name = f"kvtheory_kernel_{safe_name}_{template}_{digest}"
+    safe_name = "".join(c if c.isalnum() else "_" for c in title)
+    name = f"kvtheory_kernel_{safe_name}_{digest}"
     file = cache_dir() / f"{name}.py"
     if not file.exists() or file.read_text(encoding="utf-8") != source:
         handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")

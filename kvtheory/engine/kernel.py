@@ -1,8 +1,9 @@
 """The kernel engine: the reference engine's decisions, compiled. Traits choose the structure.
 
 RECENCY: the trace as its own queue. TOUCH: a lazy heap of leaves. BINARY: an indexed set with O(1) draws.
-None of them: a scan of the leaves at each eviction. A policy that is an object is not compiled; its engine is
-:mod:`kvtheory.engine.objects`. The order of events is that of :mod:`kvtheory.model`.
+None of them: a scan of the leaves at each eviction. A policy that is an object has a kernel if it names one
+(:mod:`kvtheory.engine.object_kernels`), else :mod:`kvtheory.engine.objects` runs it. The order of events is
+that of :mod:`kvtheory.model`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from kvtheory.engine.codegen import load_kernel
+from kvtheory.engine.object_kernels import kernel_of, replay_lists
 from kvtheory.engine.objects import replay_object
 from kvtheory.engine.recency import replay_recency
 from kvtheory.errors import PolicyError
@@ -83,7 +85,9 @@ def prepare(
     log = np.empty(trace.accesses if victims else 0, dtype=np.int32)
     kernel: Callable[[], int]
     if issubclass(policy, ObjectPolicy):
-        kernel = partial(replay_object, trace, capacity, policy, seed, hit, log)
+        compiled = kernel_of(policy)
+        engine = partial(replay_lists, compiled) if compiled else replay_object
+        kernel = partial(engine, trace, capacity, policy, seed, hit, log)
     elif Trait.RECENCY in traits:
         runs = runs_of(trace)
         layout = (runs.parent, runs.length, runs.start, runs.nodes, runs.requests)

@@ -29,6 +29,7 @@ class ARC(ObjectPolicy):
 
     name = "arc"
     source = "Megiddo2003 Shen2026"
+    kernel = "kvtheory.engine.kernels.arc"
     adapts = True
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:

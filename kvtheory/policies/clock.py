@@ -22,6 +22,7 @@ class Clock(ObjectPolicy):
 
     name = "clock"
     source = "Corbato1968"
+    kernel = "kvtheory.engine.kernels.clock"
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)

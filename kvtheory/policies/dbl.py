@@ -17,6 +17,7 @@ class DBL(ARC):
 
     name = "dbl"
     source = "Shen2026 Megiddo2003"
+    kernel = "kvtheory.engine.kernels.arc"
     adapts = False
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:

@@ -27,6 +27,7 @@ class LIRS(ObjectPolicy):
 
     name = "lirs"
     source = "Jiang2002"
+    kernel = "kvtheory.engine.kernels.lirs"
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)

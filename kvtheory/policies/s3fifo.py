@@ -30,6 +30,7 @@ class S3FIFO(ObjectPolicy):
 
     name = "s3fifo"
     source = "Yang2023"
+    kernel = "kvtheory.engine.kernels.s3fifo"
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)

@@ -22,6 +22,7 @@ class Sieve(ObjectPolicy):
 
     name = "sieve"
     source = "Zhang2024"
+    kernel = "kvtheory.engine.kernels.sieve"
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)

@@ -24,6 +24,7 @@ class TwoQ(ObjectPolicy):
 
     name = "two_q"
     source = "Johnson1994"
+    kernel = "kvtheory.engine.kernels.two_q"
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)

@@ -30,6 +30,7 @@ class WTinyLFU(ObjectPolicy):
 
     name = "wtinylfu"
     source = "Einziger2017"
+    kernel = "kvtheory.engine.kernels.wtinylfu"
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)
