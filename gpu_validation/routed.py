@@ -16,12 +16,20 @@ from gpu_validation.dispatch import Dispatched, dispatch
 from gpu_validation.engine import Engine
 from gpu_validation.fleet import Engines, places
 from gpu_validation.schema import ROUTED, STOCK
-from gpu_validation.study import Plan, device, facts, jobs_of, served_trace, turned, versions
+from gpu_validation.study import (
+    Plan,
+    device,
+    facts,
+    jobs_of,
+    served_trace,
+    simulated_policy,
+    turned,
+    versions,
+)
 from kvtheory.engine.cluster import simulate
 from kvtheory.errors import InputError
 from kvtheory.model import CostModel, PrefixTree, Trace
-from kvtheory.policy import Policy
-from kvtheory.registry import every_policy, parse_router
+from kvtheory.registry import parse_router
 from kvtheory.rng import worker_seeds
 from kvtheory.router import Floats, Router, View
 from kvtheory.routers.round_robin import RoundRobin
@@ -53,8 +61,6 @@ class RoutedPlan(Plan):
             raise InputError(
                 "engines behind a router are in-process, and serve one request at a time", field="engines"
             )
-        for name in self.names:
-            _simulated_policy(name)
         labels = [parse_router(spec)[0] for spec in self.routers]
         if twice := [label for label in labels if labels.count(label) > 1]:
             raise InputError(f"'{twice[0]}' is named twice", field="routers")
@@ -168,7 +174,7 @@ def _run(
     found = dispatch(trace, chooser, engines, arrivals)
     seconds = time.perf_counter() - start
     simulated = simulate(
-        trace, plan.engines, engines.capacity, _simulated_policy(name), make,
+        trace, plan.engines, engines.capacity, simulated_policy(name), make,
         costs=costs, arrivals=arrivals, unit="tokens", seconds=timed, seed=seed,
     )  # fmt: skip
     return {
@@ -208,13 +214,6 @@ def _in_turn(plan: RoutedPlan, engines: Engines, trace: Trace) -> Dispatched:
 def _head(trace: Trace, requests: int) -> Trace:
     columns = {name: column[:requests] for name, column in trace.columns.items()}
     return replace(trace, requests=trace.requests[:requests], columns=columns)
-
-
-def _simulated_policy(name: str) -> type[Policy]:
-    found = every_policy()["lru" if name == STOCK else name]
-    if not issubclass(found, Policy):
-        raise InputError(f"'{name}' has memory of its own: no cluster simulates it", field="policies")
-    return found
 
 
 def _gpus() -> int:

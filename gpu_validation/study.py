@@ -21,6 +21,7 @@ from gpu_validation.schema import SCHEMA, STOCK
 from kvtheory.engine.kernel import replay
 from kvtheory.errors import InputError
 from kvtheory.model import Trace
+from kvtheory.object_policy import AnyPolicy
 from kvtheory.registry import every_policy, lookup
 from kvtheory.sources import open_source
 
@@ -189,9 +190,13 @@ def _row(served: Served) -> list[float]:
 
 def _simulated(engine: AnyEngine, trace: Trace, name: str, seed: int) -> list[int]:
     """Cached tokens that the simulator predicts for one request at a time."""
-    policy = every_policy()["lru" if name == STOCK else name]
-    hit = replay(trace, engine.capacity, policy, seed).hit
+    hit = replay(trace, engine.capacity, simulated_policy(name), seed).hit
     return [int(depth) * engine.block for depth in trace.tree.depth[hit]]
+
+
+def simulated_policy(name: str) -> AnyPolicy:
+    """What a name of the plan is in the simulator: stock vLLM evicts as leaf-LRU."""
+    return every_policy()["lru" if name == STOCK else name]
 
 
 def facts(trace: Trace) -> dict[str, Any]:

@@ -145,15 +145,6 @@ def select_policies(names: str) -> list[AnyPolicy]:
     return [lookup(known, name, "policy") for name in _wanted(names, known)]
 
 
-def select_with_columns(names: str) -> list[type[Policy]]:
-    """The same of policies written as columns; `all` for every one of these.
-
-    Raises:
-        InputError: for an unknown, empty or repeated name, or a policy that is an object.
-    """
-    return [policy_with_columns(name) for name in _wanted(names, policies())]
-
-
 def _wanted(names: str, known: Iterable[str]) -> list[str]:
     wanted = sorted(known) if names.strip() == "all" else [part.strip() for part in names.split(",")]
     if repeated := {name for name in wanted if wanted.count(name) > 1}:

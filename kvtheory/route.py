@@ -64,11 +64,11 @@ def route(
     plot: Annotated[Path | None, typer.Option(help="Load over time and by worker: svg, png or pdf.")] = None,
 ) -> int:
     """Makespan, hit rate and latency of every router with every policy, and the joint optimum."""
-    from kvtheory.registry import select_routers, select_with_columns
+    from kvtheory.registry import select_policies, select_routers
     from kvtheory.report.curves import check_plot_path
     from kvtheory.sources import open_source
 
-    chosen, victims = select_routers(routers), select_with_columns(policies)
+    chosen, victims = select_routers(routers), select_policies(policies)
     costs = _costs(preset, alpha_cached, alpha_miss, output_cost)
     if plot:
         check_plot_path(plot)

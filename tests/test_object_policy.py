@@ -15,7 +15,7 @@ from kvtheory.leaf_queue import LeafHeap, LeafQueue
 from kvtheory.object_policy import ObjectPolicy
 from kvtheory.policies.arc import ARC
 from kvtheory.policies.dbl import DBL
-from kvtheory.registry import every_policy, policies, policy_with_columns, select_with_columns
+from kvtheory.registry import every_policy, policies, policy_with_columns
 from kvtheory.rng import SplitMix64
 from kvtheory.testing.instances import Instance, star
 
@@ -141,9 +141,6 @@ def test_both_kinds_are_known_and_only_one_has_columns() -> None:
         policy_with_columns("arc")
     with pytest.raises(InputError, match="did you mean 'arc'"):
         policy_with_columns("arcc")
-    assert [policy.name for policy in select_with_columns("all")] == sorted(policies())
-    with pytest.raises(InputError, match="'arc' has memory of its own"):
-        select_with_columns("lru,arc")
 
 
 @pytest.mark.parametrize(

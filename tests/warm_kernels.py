@@ -14,7 +14,6 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numba
 
-from kvtheory.engine.fleet import Caches
 from kvtheory.engine.kernel import replay
 from kvtheory.live.table import NodeTable
 from kvtheory.registry import policies
@@ -36,9 +35,7 @@ def warm(name: str, live: bool) -> None:
     table.evict(1)
     table.drop(4)
     if not live:
-        trace = open_source(SOURCE)
-        replay(trace, CAPACITY, policy, 0)
-        Caches(trace.tree, 2, CAPACITY, policy).serve(0, int(trace.requests[0]))
+        replay(open_source(SOURCE), CAPACITY, policy, 0)
 
 
 def main() -> None:

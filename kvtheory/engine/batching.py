@@ -33,8 +33,7 @@ from kvtheory.errors import InputError
 from kvtheory.facts import Facts
 from kvtheory.live.pinned import PinnedCache
 from kvtheory.model import IntArray, Number
-from kvtheory.object_policy import reads
-from kvtheory.policy import Policy
+from kvtheory.object_policy import AnyPolicy, reads
 from kvtheory.rng import worker_seeds
 from kvtheory.router import Floats
 
@@ -139,7 +138,7 @@ class BatchingWorkers:
         job: Job,
         workers: int,
         capacity: int,
-        policy: type[Policy],
+        policy: AnyPolicy,
         agenda: Agenda,
         *,
         batching: Batching,

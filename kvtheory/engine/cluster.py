@@ -35,7 +35,7 @@ from kvtheory.engine.workers import (
 )
 from kvtheory.errors import InputError, RouterError
 from kvtheory.model import CostModel, IntArray, LongArray, Number, Trace
-from kvtheory.policy import Policy
+from kvtheory.object_policy import AnyPolicy
 from kvtheory.router import Arrival, Completion, Floats, Router, View
 
 MakeRouter = Callable[[View], Router]
@@ -129,7 +129,7 @@ def simulate(
     trace: Trace,
     workers: int,
     capacity: int,
-    policy: type[Policy],
+    policy: AnyPolicy,
     make_router: MakeRouter,
     *,
     costs: CostModel = UNIT,

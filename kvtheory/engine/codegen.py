@@ -79,7 +79,7 @@ def kernel_source(policy: type[Policy], template: str, traits: Trait) -> str:
     text = template_text(template)
     start, end = _import_of("hooks", text)
     columns = list(policy.columns)
-    lines = [f"{name} = {bool(value)}" for name, value in _flags(policy, traits).items()]
+    lines = [f"{name} = {bool(value)}" for name, value in switches(policy, traits).items()]
     lines += [f"COLUMNS = {len(columns)}", "from typing import Any, NamedTuple", "class State(NamedTuple):"]
     lines += [f"    {name}: Any" for name in [*columns, "marked"]]
     row = ", ".join([*(f"columns[{i}]" for i in range(len(columns))), "marked"])
@@ -121,7 +121,8 @@ def _import_of(module: str, text: str) -> tuple[int, int]:
     return start, text.index(")\n", start) + 2
 
 
-def _flags(policy: type[Policy], traits: Trait) -> dict[str, bool]:
+def switches(policy: type[Policy], traits: Trait) -> dict[str, bool]:
+    """What a template is told of a policy: policies that agree in all of it differ in nothing but hooks."""
     return {
         "HAS_HOOKS": any(getattr(policy, name) for name in HOOKS),
         "RANKED": policy.rank is not None,

@@ -2,17 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kvtheory.errors import PolicyError
-from kvtheory.facts import Facts
+from kvtheory.facts import About, Facts
 from kvtheory.model import IntArray, Trace
 from kvtheory.object_policy import ObjectPolicy
 from kvtheory.rng import SplitMix64
+
+
+class ObjectCache:
+    """One cache under an object; it holds what is cached and no array of the tree's size.
+
+    Args:
+        parent: parent of each node, 0 the root.
+        depth: its depth.
+        capacity: nodes the cache holds.
+        policy: the eviction policy.
+        seed: seed of every draw.
+    """
+
+    def __init__(
+        self,
+        parent: Sequence[int],
+        depth: Sequence[int],
+        capacity: int,
+        policy: type[ObjectPolicy],
+        seed: int,
+    ) -> None:
+        self.mind = policy(capacity, SplitMix64(seed))
+        self.capacity = capacity
+        self.served = 0
+        self.children = {0: 0}  # of every cached node the cached children
+        self._parent, self._depth = parent, depth
+        self._leaves: dict[int, None] = {}
+        self._inserted: dict[int, int] = {}
+        self._insertions = 0
+
+    def serve(self, v: int, about: About | None, victims: list[int]) -> int:
+        """Serve node `v`; its deepest cached node, 0 for none. The victims are appended.
+
+        Raises:
+            PolicyError: if the policy names a node that may not be evicted.
+        """
+        mind, parent, children, leaves = self.mind, self._parent, self.children, self._leaves
+        path, u = [], v
+        while u:
+            path.append(u)
+            u = parent[u]
+        path.reverse()
+        held = len(path)
+        while held and path[held - 1] not in children:
+            held -= 1
+        hit = path[held - 1] if held else 0
+        leaves.pop(hit, None)
+        if about is not None:
+            mind.on_arrival(about)
+        mind.on_request(path, path[:held])
+        if held < len(path):
+            children[hit] += 1
+            inserted, insertions = self._inserted, self._insertions
+            for u in path[held:]:
+                children[u] = 1
+                inserted[u] = insertions
+                insertions += 1
+                mind.on_insert(u)
+            children[v] = 0
+            self._insertions = insertions
+            while len(children) > self.capacity + 1:
+                self._evict(v, victims)
+        if v and not children[v]:
+            leaves[v] = None
+            mind.on_leaf(v)
+        self.served += 1
+        return hit
+
+    def _evict(self, served: int, victims: list[int]) -> None:
+        mind, leaves, children = self.mind, self._leaves, self.children
+        victim = mind.victim(leaves)
+        if victim is None:
+            victim = min(leaves, key=lambda u: (-self._depth[u], self._inserted[u]))
+        if victim not in leaves:
+            raise PolicyError(f"{mind.name}: names {victim!r} in request {self.served}, which may not go")
+        del leaves[victim], children[victim], self._inserted[victim]
+        victims.append(victim)
+        mind.on_evict(victim)
+        u = self._parent[victim]
+        children[u] -= 1
+        if u and u != served and not children[u]:
+            leaves[u] = None
+            mind.on_leaf(u)
 
 
 def replay_object(
@@ -38,59 +121,17 @@ def replay_object(
     Raises:
         PolicyError: if the policy names a node that may not be evicted.
     """
-    mind = policy(capacity, SplitMix64(seed))
+    cache = ObjectCache(trace.tree.parent.tolist(), trace.tree.depth.tolist(), capacity, policy, seed)
     facts = Facts.of(trace, policy.reads) if policy.reads else None
-    parent: list[int] = trace.tree.parent.tolist()
-    depth: list[int] = trace.tree.depth.tolist()
-    children = [-1] * len(parent)  # cached children; -1: not cached
-    children[0] = 0
-    inserted = [0] * len(parent)
-    leaves: dict[int, None] = {}
-    size = insertions = evictions = 0
+    evictions = 0
+    gone: list[int] = []
     for t, v in enumerate(trace.requests.tolist()):
-        path, u = [], v
-        while u:
-            path.append(u)
-            u = parent[u]
-        path.reverse()
-        held = len(path)
-        while held and children[path[held - 1]] < 0:
-            held -= 1
-        hit[t] = deepest = path[held - 1] if held else 0
-        leaves.pop(deepest, None)
-        if facts is not None:
-            mind.on_arrival(facts[t])
-        mind.on_request(path, path[:held])
-        if held < len(path):
-            children[deepest] += 1
-            size += len(path) - held
-            for u in path[held:]:
-                children[u] = 1
-                inserted[u] = insertions
-                insertions += 1
-                mind.on_insert(u)
-            children[v] = 0
-        while size > capacity:
-            victim = mind.victim(leaves)
-            if victim is None:
-                victim = min(leaves, key=lambda u: (-depth[u], inserted[u]))
-            if victim not in leaves:
-                raise PolicyError(f"{policy.name}: names {victim!r} in request {t}, which may not go")
-            del leaves[victim]
-            children[victim] = -1
-            size -= 1
+        hit[t] = cache.serve(v, facts[t] if facts is not None else None, gone)
+        if gone:
             if victims.size:
-                victims[evictions] = victim
-            evictions += 1
-            mind.on_evict(victim)
-            u = parent[victim]
-            children[u] -= 1
-            if u and u != v and not children[u]:
-                leaves[u] = None
-                mind.on_leaf(u)
-        if v and not children[v]:
-            leaves[v] = None
-            mind.on_leaf(v)
+                victims[evictions : evictions + len(gone)] = gone
+            evictions += len(gone)
+            gone.clear()
         if watch is not None:
-            watch(mind)
+            watch(cache.mind)
     return evictions

@@ -14,9 +14,12 @@ import numpy as np
 
 from kvtheory.engine.fleet import Caches
 from kvtheory.engine.incidents import NOTHING, Incidents
+from kvtheory.engine.object_fleet import ObjectCaches
 from kvtheory.engine.recency_fleet import RecencyCaches
+from kvtheory.facts import Facts
 from kvtheory.model import CostModel, IntArray, LongArray, Trace
-from kvtheory.policy import Policy, Trait
+from kvtheory.object_policy import AnyPolicy, ObjectPolicy, reads
+from kvtheory.policy import Trait
 from kvtheory.router import Floats
 
 FIRST_TOKEN, FINISH, WAKE, DOWN, UP = range(5)
@@ -140,6 +143,17 @@ class Workers(Protocol):
         """Summed service cost of what each worker was sent and did not lose; shape (workers,)."""
 
 
+def caches_of(
+    trace: Trace, workers: int, capacity: int, policy: AnyPolicy, seed: int
+) -> Caches | RecencyCaches | ObjectCaches:
+    """The caches of a cluster's workers: leaf-LRU's on runs, an object's in Python."""
+    if issubclass(policy, ObjectPolicy):
+        return ObjectCaches(trace.tree, workers, capacity, policy, seed)
+    if Trait.RECENCY in policy.traits:
+        return RecencyCaches(trace, workers, capacity)
+    return Caches(trace.tree, workers, capacity, policy, seed)
+
+
 class FifoWorkers:
     """Workers that serve one request at a time.
 
@@ -159,7 +173,7 @@ class FifoWorkers:
         job: Job,
         workers: int,
         capacity: int,
-        policy: type[Policy],
+        policy: AnyPolicy,
         agenda: Agenda,
         *,
         seed: int = 0,
@@ -167,11 +181,9 @@ class FifoWorkers:
         first_tokens: bool = False,
     ) -> None:
         self.job, self.agenda, self.first_tokens = job, agenda, first_tokens
-        self.caches: Caches | RecencyCaches = (
-            RecencyCaches(job.trace, workers, capacity)
-            if Trait.RECENCY in policy.traits
-            else Caches(job.trace.tree, workers, capacity, policy, seed)
-        )
+        self.caches = caches_of(job.trace, workers, capacity, policy, seed)
+        names = reads(policy)
+        self._facts = Facts.of(job.trace, names) if names else None
         self.paces = [incidents.pace(w) for w in range(workers)]
         self._load, self._free = np.zeros(workers), np.zeros(workers)
         self._nodes: list[int] = job.trace.requests.tolist()
@@ -183,7 +195,7 @@ class FifoWorkers:
 
     def send(self, worker: int, request: int, now: float) -> None:
         job, rates = self.job, self.job.rates
-        hit = int(self._above[self.caches.serve(worker, self._nodes[request])])
+        hit = int(self._above[self._serve(worker, request)])
         prefill = rates.prefill(hit, self._length[request])
         work = prefill + rates.answer(self._tokens[request], self._length[request])
         start = max(now, float(self._free[worker]))
@@ -200,6 +212,12 @@ class FifoWorkers:
         if self.first_tokens:
             self.agenda.add(first, FIRST_TOKEN, worker, request)
         self.agenda.add(finish, FINISH, worker, request)
+
+    def _serve(self, worker: int, request: int) -> int:
+        v = self._nodes[request]
+        if self._facts is not None and isinstance(self.caches, ObjectCaches):
+            return self.caches.serve(worker, v, self._facts[request])
+        return self.caches.serve(worker, v)
 
     def wake(self, worker: int, now: float) -> None:
         raise AssertionError("workers that serve one request at a time arrange nothing")

@@ -16,10 +16,10 @@ from kvtheory.engine.cluster import ClusterRun, MakeRouter, simulate
 from kvtheory.engine.incidents import NOTHING, Incidents
 from kvtheory.errors import InputError
 from kvtheory.model import CostModel, Number, Trace
+from kvtheory.object_policy import AnyPolicy
 from kvtheory.offline.makespan_ilp import solve_routing
 from kvtheory.offline.routing_bound import makespan_lower_bound
 from kvtheory.offline.witness_file import written as exactly
-from kvtheory.policy import Policy
 from kvtheory.ratio.empirical import Progress, student_interval
 from kvtheory.router import Floats, Router
 
@@ -168,7 +168,7 @@ def route(
     trace: Trace,
     cluster: Cluster,
     routers: Sequence[RouterChoice],
-    policies: Sequence[type[Policy]],
+    policies: Sequence[AnyPolicy],
     *,
     seeds: int = 1,
     opt: bool = False,
@@ -239,7 +239,7 @@ def _run(
     trace: Trace,
     cluster: Cluster,
     choice: RouterChoice,
-    policy: type[Policy],
+    policy: AnyPolicy,
     seeds: int,
     opt: Optimum | None,
 ) -> RoutedRun:
@@ -273,9 +273,7 @@ def _run(
     )
 
 
-def _simulate(
-    trace: Trace, cluster: Cluster, make: MakeRouter, policy: type[Policy], seed: int
-) -> ClusterRun:
+def _simulate(trace: Trace, cluster: Cluster, make: MakeRouter, policy: AnyPolicy, seed: int) -> ClusterRun:
     return simulate(
         trace,
         cluster.workers,

@@ -5,16 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kvtheory.engine.cluster import simulate
+from kvtheory.engine.codegen import switches
 from kvtheory.engine.fleet import Caches, PrefixIndex
+from kvtheory.engine.kernel import replay
+from kvtheory.engine.object_fleet import ObjectCaches
+from kvtheory.engine.object_reference import ObjectReference
 from kvtheory.engine.recency_fleet import RecencyCaches
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import InputError
+from kvtheory.facts import Facts
 from kvtheory.model import PrefixTree, Trace
 from kvtheory.policies.lru import LeafLRU
 from kvtheory.policies.rlt import RLT
 from kvtheory.policy import Policy
-from kvtheory.registry import policies
-from kvtheory.rng import SplitMix64
+from kvtheory.registry import every_policy, policies, routers
+from kvtheory.rng import SplitMix64, worker_seeds
+from kvtheory.sources import open_source
 
 
 def drawn(seed: int, nodes: int, requests: int, capacity: int) -> Trace:
@@ -29,7 +36,11 @@ def seed_of(worker: int, seed: int) -> int:
     return outputs[-1]
 
 
-@pytest.mark.parametrize("policy", policies().values(), ids=policies())
+KINDS = {tuple(switches(policy, policy.traits).values()): policy for policy in policies().values()}
+"""One policy for each way to write the template: other hooks are tested on the one cache below."""
+
+
+@pytest.mark.parametrize("policy", KINDS.values(), ids=lambda policy: policy.name)
 @pytest.mark.parametrize(("nodes", "workers", "capacity"), [(40, 3, 9), (12, 2, 3), (6, 1, 1), (90, 70, 14)])
 def test_each_worker_is_the_reference_engine(
     policy: type[Policy], nodes: int, workers: int, capacity: int
@@ -117,3 +128,40 @@ def test_a_worker_that_returns_empty_starts_as_a_new_one(policy: type[Policy]) -
 def test_refusals() -> None:
     with pytest.raises(InputError, match="there must be a worker"):
         Caches(PrefixTree.from_parents([0]), 0, 1, LeafLRU)
+
+
+@pytest.mark.parametrize("name", ["arc", "lecar", "session_eta"])
+def test_objects_at_every_worker_are_the_reference_engine(name: str) -> None:
+    policy = every_policy()[name]
+    trace = drawn(5, 40, 900, 9)
+    facts = Facts({"session": (trace.requests % 5).tolist(), "timestamp": list(range(len(trace)))})
+    fleet = ObjectCaches(trace.tree, 3, 9, policy, seed=4)
+    alone = [ObjectReference(trace.tree, 9, policy, seed) for seed in worker_seeds(4, 3)]
+    dice = SplitMix64(8)
+    for t, v in enumerate(trace.requests.tolist()):
+        w = dice.below(3)
+        about = {key: facts[t][key] for key in policy.reads if key in facts[t]}
+        alone[w].facts, alone[w].time = Facts({key: [value] for key, value in about.items()}), 0
+        assert fleet.match(v).tolist() == [
+            max((u for u in trace.tree.path(v) if u in one.cached), default=0) for one in alone
+        ]
+        assert fleet.serve(w, v, about if policy.reads else None) == alone[w].serve(v)[0]
+        if t == 500:
+            fleet.clear(1)
+            draws = alone[1].mind.rng.state if policy.draws else 0
+            alone[1] = ObjectReference(trace.tree, 9, policy, draws)
+    for w in range(3):
+        assert fleet.held(w) == alone[w].cached - {0}
+
+
+def test_a_cluster_tells_objects_what_a_request_says() -> None:
+    """One worker, so the cluster's hits are the replay's, also where the policy reads columns."""
+    trace = open_source("chat:sessions=30,turns=4,system=32,seed=2")
+    capacity = int(trace.depths.max()) + 20
+    times = np.arange(len(trace), dtype=np.float64)
+    for name in ("arc", "session_eta", "workload_aware"):
+        policy = every_policy()[name]
+        run = simulate(trace, 1, capacity, policy, routers()["round_robin"], arrivals=times)
+        alone = replay(trace, capacity, policy)
+        assert np.array_equal(run.hit, trace.tree.depth[alone.hit])
+        assert alone.evictions, "nothing was evicted: the test tests nothing"

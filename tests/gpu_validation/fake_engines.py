@@ -13,14 +13,14 @@ from gpu_validation.fleet import Happening
 from kvtheory.engine.fleet import Caches
 from kvtheory.errors import InputError
 from kvtheory.model import CostModel, Trace
-from kvtheory.policy import Policy
+from kvtheory.object_policy import AnyPolicy
 
 
 class SimulatedFleet:
     """Caches of the simulator and a clock of its own: a request takes what the cost model says."""
 
     def __init__(
-        self, trace: Trace, engines: int, capacity: int, policy: type[Policy], costs: CostModel, seed: int
+        self, trace: Trace, engines: int, capacity: int, policy: AnyPolicy, costs: CostModel, seed: int
     ) -> None:
         self.trace, self.costs, self.clock = trace, costs, 0.0
         self.above = trace.tree.path_sums(trace.tree.tokens)

@@ -98,7 +98,7 @@ def test_what_does_not_agree(changes: dict[str, Any], field: str, words: str, tm
         (["--routers", "lbrg"], "did you mean 'lbgr'?"),
         (["--routers", "lbgr,lbgr"], "'lbgr' is named twice"),
         (["--routers", "lbgr_oracle"], "true caches"),
-        (["--engines", "2", "--policies", "arc"], "no cluster simulates it"),
+        (["--engines", "2", "--policies", "arcc"], "did you mean 'arc'"),
     ],
 )
 def test_what_cannot_be_run_is_one_line(

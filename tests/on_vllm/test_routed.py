@@ -17,7 +17,7 @@ def test_two_engines_are_the_simulated_cluster(tmp_path: Path) -> None:
     output = tmp_path / "run.json"
     command = [
         sys.executable, "-m", "gpu_validation", "run", "--engines", "2", "--routers", "round_robin,lbgr",
-        "--policies", "lru,rlt", "--device", "cpu", "--model", "tiny-shape", "--repeats", "1",
+        "--policies", "rlt,arc", "--device", "cpu", "--model", "tiny-shape", "--repeats", "1",
         "--workload", "gsp:groups=20,prompts=2,block=256,order=random,seed=3", "--requests", "30",
         "-o", str(output),
     ]  # fmt: skip
@@ -28,7 +28,7 @@ def test_two_engines_are_the_simulated_cluster(tmp_path: Path) -> None:
         (mode, router, policy)
         for mode in ("offline", "timed")
         for router in ("round_robin", "lbgr")
-        for policy in ("lru", "rlt")
+        for policy in ("rlt", "arc")
     ]
     for (_, mode, router, _), cell in table.items():
         assert cell.cached.sum() < cell.prompt.sum()
