@@ -11,7 +11,7 @@ from gpu_validation.report import write_report
 from gpu_validation.results import cells, read
 from gpu_validation.study import Plan, served_trace
 from kvtheory.engine.kernel import replay
-from kvtheory.registry import policies
+from kvtheory.registry import every_policy
 
 FOLDER = Path(__file__).parents[2] / "gpu_validation" / "results"
 RUNS = sorted(FOLDER.glob("*/run.json"))
@@ -37,7 +37,7 @@ def test_its_hits_are_what_the_simulator_of_today_says(run: Path) -> None:
         skip = int(plan["warmup"] * len(trace))
         for name in plan["names"]:
             rounds = [
-                trace.tree.depth[replay(trace, found["capacity"], policies()[name], seed).hit] * plan["block"]
+                trace.tree.depth[replay(trace, found["capacity"], every_policy()[name], seed).hit] * plan["block"]
                 for seed in range(plan["repeats"])
             ]
             assert np.array_equal(table[spec, "offline", name].cached, np.array(rounds)[:, skip:])
