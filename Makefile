@@ -86,6 +86,10 @@ league: env
 prize: env
 	$(BIN)/python tests/benchmarks/table_prize.py $(TRACE) docs/_static/prize
 
+# Remakes the committed tables of docs/theory/facts.rst; some minutes.
+facts: env
+	$(BIN)/python tests/benchmarks/table_facts.py $(TRACE) docs/_static/facts
+
 # Remakes the committed atlas (docs/theory/atlas.rst): every policy to 6 nodes, three deterministic ones to 7.
 ATLAS := build/atlas
 atlas: env

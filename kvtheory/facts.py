@@ -1,7 +1,7 @@
 """What a request says of itself beside its prompt: the columns of a trace, or what a client sent along.
 
-A policy that is an object names what it reads (:attr:`kvtheory.object_policy.ObjectPolicy.reads`) and is
-told before it sees the request. It knows nothing of the answer: `output_length` is a fact of the future.
+A policy that is an object names what it reads (`reads` of :class:`kvtheory.object_policy.ObjectPolicy`) and
+is told before it sees the request. It knows nothing of the answer: `output_length` is a fact of the future.
 """
 
 from __future__ import annotations
