@@ -13,7 +13,7 @@ bounds W from above, and the sets met on the way that fit bound it from below.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 
@@ -39,12 +39,14 @@ class Widths:
         w: the same with at most k nodes.
         W_lower: lower end of W; equal to it where the computation is exact.
         w_lower: the same for w.
+        k: the capacity.
     """
 
     W: int
     w: int
     W_lower: int
     w_lower: int
+    k: int = field(default=0, compare=False)
 
     @property
     def exact(self) -> bool:
@@ -52,10 +54,19 @@ class Widths:
         return self.W == self.W_lower and self.w == self.w_lower
 
     def harmonic_w(self) -> Fraction:
-        """H_w, the w-th harmonic number: exact up to 1000, beyond that rounded up by less than w / 2**64."""
-        if self.w <= EXACT_HARMONIC:
-            return harmonic(self.w)
-        return Fraction(sum(-((-1 << 64) // i) for i in range(1, self.w + 1)), 1 << 64)
+        """H_w, the w-th harmonic number; see :func:`harmonic_above`."""
+        return harmonic_above(self.w)
+
+    def harmonic_k(self) -> Fraction:
+        """H_k, the same of the capacity."""
+        return harmonic_above(self.k)
+
+
+def harmonic_above(n: int) -> Fraction:
+    """The n-th harmonic number: exact up to 1000, beyond that rounded up by less than n / 2**64."""
+    if n <= EXACT_HARMONIC:
+        return harmonic(n)
+    return Fraction(sum(-((-1 << 64) // i) for i in range(1, n + 1)), 1 << 64)
 
 
 @lru_cache(maxsize=64)
@@ -137,7 +148,7 @@ class Chains:
 def _exact(least: LongArray, nodes: int, k: int) -> Widths:
     w = int(np.searchsorted(least, k, side="right")) - 1
     W = int(np.searchsorted(least, k + 1, side="right")) - 1 if nodes > k else 1
-    return Widths(W, w, W, w)
+    return Widths(W, w, W, w, k)
 
 
 @njit
@@ -198,7 +209,7 @@ def least_nodes(parent: IntArray, length: IntArray, single: LongArray, limit: in
 def _enclosed(chains: Chains, k: int) -> Widths:
     w_lower, w = enclose_leaves(chains, k)
     W_lower, W = enclose_leaves(chains, k + 1) if chains.nodes > k else (1, 1)
-    return Widths(W, w, W_lower, w_lower)
+    return Widths(W, w, W_lower, w_lower, k)
 
 
 def enclose_leaves(chains: Chains, budget: int) -> tuple[int, int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+from kvtheory.engine.object_reference import ObjectReference
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.rng import SplitMix64
 
@@ -43,6 +45,8 @@ def branches(engine: ReferenceEngine, v: int) -> Iterator[tuple[Fraction, int, t
         engine.restore(before)
         dice = Script(script)
         engine.rng = dice
+        if isinstance(engine, ObjectReference) and engine.policy.randomised():
+            engine.mind.rng = dice
         hit, victims = engine.serve(v)
         yield Fraction(1, math.prod(dice.bounds)), hit, tuple(victims)
         script = script + [0] * (len(dice.bounds) - len(script))
@@ -90,6 +94,9 @@ def advance(
 
 
 def _state_key(engine: ReferenceEngine) -> Any:
+    if isinstance(engine, ObjectReference):
+        mind = {name: value for name, value in engine.mind.snapshot().items() if name != "rng"}
+        return frozenset(engine.cached), tuple(engine.candidates), json.dumps(mind)
     columns = tuple((name, tuple(values)) for name, values in sorted(vars(engine.columns).items()))
     return frozenset(engine.cached), frozenset(engine.candidates), columns
 

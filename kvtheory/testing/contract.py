@@ -39,7 +39,15 @@ from kvtheory.offline.brute import brute
 from kvtheory.offline.witness import check_schedule
 from kvtheory.policy import Policy, Status, Trait
 from kvtheory.rng import SplitMix64
-from kvtheory.testing.chances import Belief, Script, TooManyStates, advance, certain, expected_misses
+from kvtheory.testing.chances import (
+    BELIEF_LIMIT,
+    Belief,
+    Script,
+    TooManyStates,
+    advance,
+    certain,
+    expected_misses,
+)
 from kvtheory.testing.instances import (
     Instance,
     SmallOptimum,
@@ -108,6 +116,9 @@ class Mutant:
     subject: Subject
     caught_by: str
 
+
+OBJECT_LIMIT = 30
+"""As `BELIEF_LIMIT`, of objects, which are slow to copy and remember in what order things came."""
 
 Each = Callable[[Subject, Instance, int], None]
 
@@ -656,7 +667,8 @@ def claims_hold(subject: Subject, instance: Instance, seed: int) -> None:
         return
     least = instance.misses(subject.optimum(instance.trace, instance.capacity).hit.tolist())
     try:
-        cost = expected_misses(subject.start(instance), instance.requests)
+        limit = OBJECT_LIMIT if issubclass(subject.policy, ObjectPolicy) else BELIEF_LIMIT
+        cost = expected_misses(subject.start(instance), instance.requests, limit)
     except TooManyStates:
         return
     for claim in proved:
@@ -686,7 +698,9 @@ def claims_hold_everywhere(subject: Subject) -> None:
             bound = min(Fraction(claim.value(found)) for claim in proved)
             if policy.randomised():
                 if n <= 3:
-                    _walk_beliefs(subject, instance, bound, length=5)
+                    _walk_beliefs(
+                        subject, instance, bound, length=4 if issubclass(policy, ObjectPolicy) else 5
+                    )
             else:
                 _walk_sequences(subject, instance, bound, length=5 if n == 4 else 7)
 
