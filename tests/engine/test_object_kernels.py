@@ -120,6 +120,11 @@ def test_a_kernel_that_names_no_leaf_is_an_error() -> None:
         replay(Instance(star(3), 2, (1, 2, 3)).trace, 2, Idle)
 
 
+def test_a_kernel_is_told_no_facts() -> None:
+    with pytest.raises(PolicyError, match="Curious: reads what a kernel is not told"):
+        type("Curious", (ARC,), {"name": "curious", "kernel": ARC.kernel, "reads": ("type",)})
+
+
 @each
 def test_compiled_code_reads_no_constant_of_the_policy(policy: type[ObjectPolicy]) -> None:
     """numba would keep the old value after an edit of the policy's file."""
