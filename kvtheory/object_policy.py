@@ -57,14 +57,14 @@ class Memory:
 class ObjectPolicy(Memory, Described):
     """Base of every policy that is an object. Subclass it, give it a name, and define `victim`.
 
-    Its attributes are its :class:`Memory`. An order that decides must not come from a set. A class may name
-    as `kernel` the module that replays it compiled (`kvtheory/engine/templates/list_hooks.py` says what is in
-    one); a subclass decides otherwise, and does not inherit it.
+    Its attributes are its :class:`Memory`. An order that decides must not come from a set.
 
     Attributes:
         draws: it takes random numbers.
         reads: names of what it wants to know of a request, see :mod:`kvtheory.facts`. Not all traces have
             them, nor do all requests of a live engine.
+        kernel: the module that replays this class compiled, see `kvtheory/engine/templates/list_hooks.py`;
+            a subclass decides otherwise, and does not inherit it.
 
     Args:
         capacity: nodes the cache holds.
@@ -79,6 +79,8 @@ class ObjectPolicy(Memory, Described):
         super().__init_subclass__()
         if unknown := FUTURE.intersection(cls.reads):
             raise PolicyError(f"{cls.__name__}: reads '{min(unknown)}', which nobody knows at arrival")
+        if cls.reads and "kernel" in vars(cls):
+            raise PolicyError(f"{cls.__name__}: reads what a kernel is not told")
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         self.capacity = capacity

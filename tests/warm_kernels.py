@@ -15,8 +15,10 @@ from concurrent.futures import ProcessPoolExecutor
 import numba
 
 from kvtheory.engine.kernel import replay
+from kvtheory.engine.object_kernels import kernel_of
 from kvtheory.live.table import NodeTable
-from kvtheory.registry import policies
+from kvtheory.object_policy import ObjectPolicy
+from kvtheory.registry import every_policy, policies
 from kvtheory.sources import open_source
 
 SOURCE, CAPACITY = "gsp:groups=3,prompts=4,block=256,seed=1", 60
@@ -24,7 +26,10 @@ SOURCE, CAPACITY = "gsp:groups=3,prompts=4,block=256,seed=1", 60
 
 def warm(name: str, live: bool) -> None:
     """Serve a few requests with the policy `name` wherever a compiled kernel does it."""
-    policy = policies()[name]
+    policy = every_policy()[name]
+    if issubclass(policy, ObjectPolicy):
+        replay(open_source(SOURCE), CAPACITY, policy)
+        return
     table: NodeTable[int] = NodeTable(policy, 8, 10)
     slots = table.slots(range(6))
     table.serve(slots, slots, 6)
@@ -42,6 +47,9 @@ def main() -> None:
     """Warm all policies, as many at once as there are cores."""
     live = sys.argv[1:] == ["live"]
     names = sorted(policies())
+    if not live:  # an engine runs the objects themselves
+        objects = (p for p in every_policy().values() if issubclass(p, ObjectPolicy))
+        names += sorted(policy.name for policy in objects if kernel_of(policy))
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         list(pool.map(warm, names, [live] * len(names)))
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +26,7 @@ from kvtheory.policies.arc import ARC
 from kvtheory.registry import every_policy
 from kvtheory.rng import SplitMix64
 from kvtheory.sources import generate
+from kvtheory.testing.contract import CHECKS, Subject
 from kvtheory.testing.instances import Instance, all_instances, fitting, star
 from kvtheory.testing.strategies import traces
 from kvtheory.traces import read_trace
@@ -118,6 +124,52 @@ def test_a_kernel_that_names_no_leaf_is_an_error() -> None:
     assert replay(Instance(star(3), 3, (1, 2, 3)).trace, 3, Idle).hit.tolist() == [0, 0, 0]
     with pytest.raises(PolicyError, match="idle: its kernel names what may not go in request 2"):
         replay(Instance(star(3), 2, (1, 2, 3)).trace, 2, Idle)
+
+
+def test_the_kernel_of_another_policy_is_caught() -> None:
+    class Borrowed(ARC):
+        """ARC, but for its kernel."""
+
+        name = "borrowed"
+        kernel = "kvtheory.engine.kernels.sieve"
+
+    with pytest.raises(AssertionError):
+        CHECKS["kernel"].verify(Subject(Borrowed), examples=0)
+
+
+IN_ANOTHER_PROCESS = """
+import json
+from kvtheory.engine.codegen import load_list_kernel
+from kvtheory.engine.kernel import replay
+from kvtheory.engine.object_kernels import kernel_of
+from kvtheory.model import Trace
+from kvtheory.object_policy import ObjectPolicy
+class Idle(ObjectPolicy):
+    name = "idle"
+    kernel = "kvtheory.engine.templates.list_hooks"
+replay(Trace.from_parents([0, 0], [1, 2, 1]), 2, Idle)
+stats = load_list_kernel(kernel_of(Idle)).replay.stats
+print(json.dumps([sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]))
+"""
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="numba compiles nothing")
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    runs = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", IN_ANOTHER_PROCESS],
+            env={**os.environ, "KVTHEORY_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            check=True,
+        )
+        runs.append(json.loads(done.stdout))
+    assert runs == [[0, 1], [1, 0]]
+
+
+def test_a_kernel_is_told_no_facts() -> None:
+    with pytest.raises(PolicyError, match="Curious: reads what a kernel is not told"):
+        type("Curious", (ARC,), {"name": "curious", "kernel": ARC.kernel, "reads": ("type",)})
 
 
 @each
