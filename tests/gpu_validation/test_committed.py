@@ -36,8 +36,9 @@ def test_its_hits_are_what_the_simulator_of_today_says(run: Path) -> None:
         trace = served_trace(spec, Plan(**plan))
         skip = int(plan["warmup"] * len(trace))
         for name in plan["names"]:
+            policy = every_policy()[name]
             rounds = [
-                trace.tree.depth[replay(trace, found["capacity"], every_policy()[name], seed).hit] * plan["block"]
+                trace.tree.depth[replay(trace, found["capacity"], policy, seed).hit] * plan["block"]
                 for seed in range(plan["repeats"])
             ]
             assert np.array_equal(table[spec, "offline", name].cached, np.array(rounds)[:, skip:])
