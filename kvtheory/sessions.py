@@ -29,7 +29,7 @@ class Turn(NamedTuple):
         turn: from 1; what the client says, else counted.
         gap: time since the turn before; None for the first.
         gaps, waited: how many gaps of this conversation are known, this one included, and their sum.
-        tokens: of the prompt, 0 if nobody says.
+        tokens: of the prompt, its `input_length`; 0 if nobody says.
         growth: tokens that the prompt has more than that of the turn before; None if it is not known.
         fresh: nodes of the path that no conversation remembered has had.
     """
@@ -48,19 +48,12 @@ class Sessions(Memory):
     """The conversations of the last `MEMORY` requests.
 
     Attributes:
-        now: the time, which never goes back.
+        now: the time since the first request, which never goes back.
         requests: how many there were.
         gaps, waited: how many gaps between turns were seen, and their sum.
     """
 
-    READS: ClassVar[tuple[str, ...]] = (
-        "timestamp",
-        "session",
-        "chat_id",
-        "parent_chat_id",
-        "turn",
-        "input_length",
-    )
+    READS: ClassVar[tuple[str, ...]] = ("timestamp", "session", "chat_id", "parent_chat_id", "turn")
     MEMORY: ClassVar[int] = 9600
 
     def __init__(self) -> None:
@@ -69,7 +62,7 @@ class Sessions(Memory):
         self.gaps = 0
         self.waited = 0.0
         self.about: dict[str, int | float] = {}
-        self.timed = False
+        self.timed, self.origin = False, 0.0
         self.begun = 0
         self.known: dict[int, list[Any]] = {}
         """Of each conversation its last turn, in the order in which they were heard of."""
@@ -121,8 +114,9 @@ class Sessions(Memory):
     def _tick(self, about: About) -> None:
         self.requests += 1
         if "timestamp" in about:
-            self.now = max(self.now, float(about["timestamp"])) if self.timed else float(about["timestamp"])
-            self.timed = True
+            if not self.timed:
+                self.timed, self.origin = True, float(about["timestamp"]) - self.now
+            self.now = max(self.now, float(about["timestamp"]) - self.origin)
         elif not self.timed:
             self.now += 1.0
         if self.requests % self.MEMORY == 0:

@@ -64,7 +64,8 @@ def test_gaps_and_growth_are_those_of_the_conversation(chats: Trace) -> None:
         tokens = int(chats.tree.tokens[chats.tree.path(int(chats.requests[t]))].sum())
         before = last.get(session)
         assert turn.tokens == tokens
-        assert turn.gap == (None if before is None else now - before[0])
+        assert (turn.gap is None) == (before is None)
+        assert before is None or turn.gap == pytest.approx(now - before[0])
         assert turn.growth == (None if before is None else tokens - before[1])
         gaps += [] if turn.gap is None else [turn.gap]
         last[session] = now, tokens
@@ -126,7 +127,12 @@ def test_a_client_may_count_the_turns() -> None:
 
 
 def test_time_is_seconds_or_requests_and_never_goes_back() -> None:
-    for stamps, times in (([3.5, 2.0, 9.0, None], [3.5, 3.5, 9.0, 9.0]), ([None, None, None], [1, 2, 3])):
+    cases = (
+        ([3.5, 2.0, 9.0, None], [0, 0, 5.5, 5.5]),
+        ([None, None, None], [1, 2, 3]),
+        ([None, 1e9, 1e9 + 5], [1, 1, 6]),  # who begins to say it late does not make time jump
+    )
+    for stamps, times in cases:
         sessions = Sessions()
         for stamp, now in zip(stamps, times, strict=True):
             sessions.arrive({} if stamp is None else {"timestamp": stamp})

@@ -86,7 +86,7 @@ class LPC(ObjectPolicy):
         turn = self.sessions.place(path)
         usual = self.sessions.mean_gap()
         if usual:
-            self.clock += (self.sessions.now - before) / usual if self.sessions.requests > 1 else 0.0
+            self.clock += (self.sessions.now - before) / usual
             self._learn(self.sessions.now - self.PATIENCE * usual)
         if turn.session in self.latest:
             self.turns[self.latest[turn.session]][WENT_ON] = 1

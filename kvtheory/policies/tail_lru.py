@@ -36,7 +36,7 @@ class TailLRU(ObjectPolicy):
 
     name = "tail_lru"
     source = "Zhang2025"
-    reads: ClassVar[tuple[str, ...]] = Sessions.READS
+    reads: ClassVar[tuple[str, ...]] = (*Sessions.READS, "input_length")
     TARGET: ClassVar[float] = 0.2
     FIXED: ClassVar[float] = 0.0
     SPEED: ClassVar[float] = 20_000.0

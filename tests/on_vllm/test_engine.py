@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,16 @@ def test_same_tokens_as_stock(
     assert engine.pool.reset_prefix_cache()
     assert len(engine.pool.table) == 0
     assert [s.output for s in engine.serve(jobs[:10], together=3)] == stock[:10]
+
+
+def test_what_a_client_says_wrongly_costs_no_request(
+    engine: Engine, clean: Callable[[], None], jobs: list[Job], stock: list[tuple[int, ...]]
+) -> None:
+    engine.switch("priority")
+    said = [{}, {"priority": float("nan")}, {"priority": 2}, {"turn": 1e300}]
+    some = [replace(job, about=said[i % 4]) for i, job in enumerate(jobs[:20])]
+    assert [served.output for served in engine.serve(some, together=4)] == stock[:20]
+    clean()
 
 
 @pytest.mark.parametrize("name", ["lru", "rlt"])
