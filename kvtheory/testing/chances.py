@@ -42,11 +42,8 @@ def branches(engine: ReferenceEngine, v: int) -> Iterator[tuple[Fraction, int, t
     before = engine.snapshot()
     script: list[int] = []
     while True:
-        engine.restore(before)
         dice = Script(script)
-        engine.rng = dice
-        if isinstance(engine, ObjectReference) and engine.policy.randomised():
-            engine.mind.rng = dice
+        engine.restore(before, dice)
         hit, victims = engine.serve(v)
         yield Fraction(1, math.prod(dice.bounds)), hit, tuple(victims)
         script = script + [0] * (len(dice.bounds) - len(script))
@@ -98,7 +95,8 @@ def _state_key(engine: ReferenceEngine) -> Any:
         mind = {name: value for name, value in engine.mind.snapshot().items() if name != "rng"}
         return frozenset(engine.cached), tuple(engine.candidates), json.dumps(mind)
     columns = tuple((name, tuple(values)) for name, values in sorted(vars(engine.columns).items()))
-    return frozenset(engine.cached), frozenset(engine.candidates), columns
+    mind = str(engine.mind.snapshot()) if isinstance(engine, ObjectReference) else ""
+    return frozenset(engine.cached), frozenset(engine.candidates), columns, mind
 
 
 def expected_misses(
