@@ -95,8 +95,7 @@ def _state_key(engine: ReferenceEngine) -> Any:
         mind = {name: value for name, value in engine.mind.snapshot().items() if name != "rng"}
         return frozenset(engine.cached), tuple(engine.candidates), json.dumps(mind)
     columns = tuple((name, tuple(values)) for name, values in sorted(vars(engine.columns).items()))
-    mind = str(engine.mind.snapshot()) if isinstance(engine, ObjectReference) else ""
-    return frozenset(engine.cached), frozenset(engine.candidates), columns, mind
+    return frozenset(engine.cached), frozenset(engine.candidates), columns
 
 
 def expected_misses(
