@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-vllm lint docs bench figures league prize atlas learned search-table routing clean
+.PHONY: env demo test test-vllm lint docs bench figures league prize facts advice atlas learned search-table routing clean
 
 env: $(VENV)/.installed
 
@@ -89,6 +89,10 @@ prize: env
 # Remakes the committed tables of docs/theory/facts.rst; some minutes.
 facts: env
 	$(BIN)/python tests/benchmarks/table_facts.py $(TRACE) docs/_static/facts
+
+# Remakes the committed curves of docs/theory/advice.rst, cost against the error of predictions; half an hour.
+advice: env
+	$(BIN)/python tests/benchmarks/table_advice.py $(TRACE) docs/_static/advice
 
 # Remakes the committed atlas (docs/theory/atlas.rst): every policy to 6 nodes, three deterministic ones to 7.
 ATLAS := build/atlas

@@ -1,4 +1,4 @@
-"""Follow a policy whose worst case is not known, and never lose more than a factor to leaf-LRU.
+"""Follow a policy whose worst case is not known, and never lose more than a factor to leaf-LRU, or another.
 
 Both are played on caches of their own that hold keys and no data. The cache follows one of them: it evicts
 what that one does not hold. docs/theory/hedge.rst has the proof of the bound.
@@ -109,20 +109,23 @@ class Shadow(Memory):
 
 
 class Hedge(ObjectPolicy):
-    """Follows `leader` until it has missed 2 capacities more than leaf-LRU, then that until they are even.
+    """Follows `leader` until it has missed 2 capacities more than `fallback`, then that until they are even.
 
-    At most 3 times the misses of leaf-LRU and 4 capacities more, and at most 3 times those of the leader and
-    one capacity more. Nothing is evicted before more nodes than the capacity were requested, and then OPT has
-    missed those: so 4 capacities are less than 4 OPT.
+    At most 3 times the misses of the fallback and 4 capacities more, and at most 3 times those of the
+    leader and one capacity more. Nothing is evicted before more nodes than the capacity were requested, and
+    then OPT has missed those: so 4 capacities are less than 4 OPT. The claim is that of leaf-LRU as the
+    fallback.
 
     Attributes:
         leader: the policy to follow.
+        fallback: the policy whose worst case is known.
     """
 
     name = "hedge"
     source = "Fiat1991 Wei2020"
     claims = (Claim("3 max(1, W - 1) + 4", lambda w: 3 * max(1, w.W - 1) + 4),)
     leader: ClassVar[type[ObjectPolicy]] = RecentLeaf
+    fallback: ClassVar[type[ObjectPolicy]] = RecentLeaf
     PATIENCE: ClassVar[int] = 2
 
     def __init_subclass__(cls) -> None:
@@ -131,8 +134,9 @@ class Hedge(ObjectPolicy):
 
     def __init__(self, capacity: int, rng: SplitMix64) -> None:
         super().__init__(capacity, rng)
+        vars(self).pop("rng", None)  # only the two followed draw, and one alone may, for each keeps it
         self.led = Shadow(self.leader, capacity, rng)
-        self.safe = Shadow(RecentLeaf, capacity, rng)
+        self.safe = Shadow(self.fallback, capacity, rng)
         self.leading = True
         self.switches = 0
         self.held: dict[Key, None] = {}

@@ -1,10 +1,14 @@
-"""Phases from their definition, and what RLT pays in each, by taking every draw in turn."""
+"""Phases from their definition, and what a marking policy pays in each, by taking every draw in turn."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
+from kvtheory.engine.object_reference import reference_engine
 from kvtheory.engine.reference import ReferenceEngine
+from kvtheory.object_policy import AnyPolicy
 from kvtheory.policies.rlt import RLT
 from kvtheory.testing.chances import Belief, advance, certain
 from kvtheory.testing.instances import Instance, Parents
@@ -35,9 +39,12 @@ def leaves(cached: set[int], parents: Parents) -> int:
     return len(cached - {parents[u - 1] for u in cached})
 
 
-def account(instance: Instance) -> tuple[Fraction, Fraction, Fraction]:
-    """Exact E[misses], E[sum of c_i], and the largest E[misses in a phase | S_i] - c_i H_leaves(S_i)."""
-    engine = ReferenceEngine(instance.tree, instance.capacity, RLT)
+def account(
+    instance: Instance, policy: AnyPolicy = RLT, bound: Callable[[int], Fraction] = harmonic
+) -> tuple[Fraction, Fraction, Fraction]:
+    """Exact E[misses], E[sum of c_i], and the largest E[misses in a phase | S_i] - c_i bound(leaves(S_i))."""
+    kind: Any = reference_engine(policy)
+    engine: ReferenceEngine = kind(instance.tree, instance.capacity, policy)
     belief: Belief = certain(engine)
     total, clean, excess = Fraction(0), Fraction(0), Fraction(-1)
     for requests in phases(instance):
@@ -50,7 +57,7 @@ def account(instance: Instance) -> tuple[Fraction, Fraction, Fraction]:
             for v in requests:
                 branch, paid = advance(engine, branch, v)
                 spent += paid
-            excess = max(excess, spent - c * harmonic(max(1, width_now)))
+            excess = max(excess, spent - c * bound(max(1, width_now)))
             total, clean = total + chance * spent, clean + chance * c
             for key, (share, reached) in branch.items():
                 before = after[key][0] if key in after else Fraction(0)

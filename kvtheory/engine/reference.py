@@ -81,9 +81,9 @@ class ReferenceEngine:
         fixed = ("parent", "depth", "policy", "capacity", "check_traits")
         return copy.deepcopy({key: value for key, value in vars(self).items() if key not in fixed})
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Return to a snapshot."""
-        vars(self).update(copy.deepcopy(state))
+    def restore(self, state: dict[str, Any], rng: SplitMix64 | None = None) -> None:
+        """Return to a snapshot; with another generator, wherever it holds the engine's, if one is given."""
+        vars(self).update(copy.deepcopy(state, {} if rng is None else {id(state["rng"]): rng}))
 
     def leaves(self, pinned: int) -> list[int]:
         """Cached leaves that are not pinned by a request for node `pinned`, by insertion."""

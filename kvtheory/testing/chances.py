@@ -42,11 +42,8 @@ def branches(engine: ReferenceEngine, v: int) -> Iterator[tuple[Fraction, int, t
     before = engine.snapshot()
     script: list[int] = []
     while True:
-        engine.restore(before)
         dice = Script(script)
-        engine.rng = dice
-        if isinstance(engine, ObjectReference) and engine.policy.randomised():
-            engine.mind.rng = dice
+        engine.restore(before, dice)
         hit, victims = engine.serve(v)
         yield Fraction(1, math.prod(dice.bounds)), hit, tuple(victims)
         script = script + [0] * (len(dice.bounds) - len(script))

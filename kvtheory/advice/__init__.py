@@ -1,0 +1,1 @@
+"""Advice: who predicts next uses, and what policies make of predictions (docs/theory/advice)."""
