@@ -10,7 +10,7 @@ from kvtheory.leaf_queue import LeafHeap
 from kvtheory.object_policy import Key, ObjectPolicy
 from kvtheory.rng import SplitMix64
 
-TENTHS = (0, 2, 5, 10)
+TENTHS = (0, 2, 5, 10, 20)
 """What alpha may be, in tenths."""
 TRIAL = 5
 """Length of the trial, in lengths of the time before the first eviction."""
@@ -21,7 +21,7 @@ class Marconi(ObjectPolicy):
 
     The last request of a node and its efficiency are each scaled by their least and greatest values in
     the cache. Alpha is 0, which is leaf-LRU, until the first eviction; after 5 times as many requests
-    more, all of them are replayed under every alpha of a grid, 0 to 1, and the one with the fewest misses
+    more, all of them are replayed under every alpha of a grid, 0 to 2, and the one with the fewest misses
     decides from then on (the smallest, if several do). Ties by recency, deepest first.
 
     *Efficiency.* A block at depth d is worth `3327 + 2 d` (for the shape of Llama-3.1-8B, in the units of
