@@ -76,9 +76,8 @@ figures: env
 LEAGUE := build/league
 league: env
 	rm -rf $(LEAGUE) && mkdir -p $(LEAGUE) docs/_static/league && ln -s $(abspath $(TRACE)) $(LEAGUE)/$(NAME)
-	cd $(LEAGUE) && while read -r file line; do \
-		(echo "\$$ kvtheory $$line"; $(CURDIR)/$(BIN)/kvtheory $$line --json $$file.json) > $$file.txt || exit 1; \
-	done < $(CURDIR)/docs/_static/league/commands
+	cd $(LEAGUE) && xargs -P 2 -L 1 sh -c 'file=$$0; { echo "\$$ kvtheory $$*"; \
+		$(CURDIR)/$(BIN)/kvtheory "$$@" --json $$file.json; } > $$file.txt' < $(CURDIR)/docs/_static/league/commands
 	cp $(LEAGUE)/*.txt $(LEAGUE)/*.json docs/_static/league/
 	cd docs/_static/league && sha256sum commands *.json *.txt > SHA256SUMS
 

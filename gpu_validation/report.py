@@ -163,11 +163,21 @@ def _prediction(table: Cells) -> Iterator[str]:
             f"{row.measured * 1e3:.1f}", f"{row.predicted * 1e3:.1f}", f"{row.error:+.1%}",
             f"{row.rounds.min() * 1e3:.1f} to {row.rounds.max() * 1e3:.1f}",
         )  # fmt: skip
-    errors = [abs(row.error) for row in rows]
-    within = sum(error <= NEAR for error in errors)
     yield ""
-    yield f"{within} of {len(errors)} within {NEAR:.0%}; the largest error is {max(errors):.1%}."
+    yield _near("Workload and policy", [row.error for row in rows])
+    names = dict.fromkeys(row.workload for row in rows)
+    whole = [[row for row in rows if row.workload == name] for name in names]
+    yield _near(
+        "Workloads, the mean over their policies",
+        [sum(row.predicted for row in part) / sum(row.measured for row in part) - 1 for part in whole],
+    )
     yield ""
+
+
+def _near(what: str, errors: list[float]) -> str:
+    within = sum(abs(error) <= NEAR for error in errors)
+    largest = max(errors, key=abs)
+    return f"{what}: {within} of {len(errors)} within {NEAR:.0%}; the largest error is {largest:+.1%}."
 
 
 def plain(text: str) -> str:
