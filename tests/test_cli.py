@@ -204,7 +204,7 @@ def test_an_absurd_capacity_costs_no_memory(capsys):
     ("arguments", "says"),
     [
         (["ratio", SMALL, "--capacity", "2", "--policies", "lur"], "did you mean 'lru'?"),
-        (["ratio", SMALL, "--capacity", "2", "--policies", "zzzz"], "known: arc, bucketing"),
+        (["ratio", SMALL, "--capacity", "2", "--policies", "zzzz"], "known: arc, blind_oracle, bucketing"),
         (["ratio", SMALL, "--capacity", "2", "--policies", "lru,lru"], "named twice"),
         (["ratio", SMALL, "--capacity", "2", "--policies", ""], "no policy is named ''"),
         (["ratio", SMALL, "--capacity", "2", "--seeds", "0"], "seeds"),

@@ -86,6 +86,12 @@ class PrefixIndex:
         self.holders[:, worker >> 6] &= ~(np.uint64(1) << np.uint64(worker & 63))
 
 
+def require_room(workers: int, capacity: int) -> None:
+    """Raise InputError if there is no worker, or no room for one node."""
+    if workers < 1 or capacity < 1:
+        raise InputError("there must be a worker, and room for a node", field="workers, capacity")
+
+
 class Caches(PrefixIndex):
     """One cache for each worker, under one policy; equal to the reference engine, victim for victim.
 
@@ -103,8 +109,7 @@ class Caches(PrefixIndex):
     def __init__(
         self, tree: PrefixTree, workers: int, capacity: int, policy: type[Policy], seed: int = 0
     ) -> None:
-        if workers < 1 or capacity < 1:
-            raise InputError("there must be a worker, and room for a node", field="workers, capacity")
+        require_room(workers, capacity)
         super().__init__(tree, workers)
         self.policy, self.capacity = policy, capacity
         self._kernel = load_kernel(policy, "fleet", policy.traits)

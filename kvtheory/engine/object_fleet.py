@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from kvtheory.engine.fleet import PrefixIndex
+from kvtheory.engine.fleet import PrefixIndex, require_room
 from kvtheory.engine.objects import ObjectCache
-from kvtheory.errors import InputError
 from kvtheory.facts import About
 from kvtheory.model import PrefixTree
 from kvtheory.object_policy import ObjectPolicy
@@ -14,22 +13,13 @@ from kvtheory.rng import worker_seeds
 class ObjectCaches(PrefixIndex):
     """One cache for each worker; equal to the reference engine, victim for victim.
 
-    Args:
-        tree: the prompts.
-        workers: how many caches there are.
-        capacity: nodes that each may hold.
-        policy: who chooses the victims.
-        seed: of every draw; each worker has its own (:func:`~kvtheory.rng.worker_seeds`).
-
-    Raises:
-        InputError: if there is no worker, or no room for one node.
+    Arguments and errors are those of :class:`~kvtheory.engine.fleet.Caches`.
     """
 
     def __init__(
         self, tree: PrefixTree, workers: int, capacity: int, policy: type[ObjectPolicy], seed: int = 0
     ) -> None:
-        if workers < 1 or capacity < 1:
-            raise InputError("there must be a worker, and room for a node", field="workers, capacity")
+        require_room(workers, capacity)
         super().__init__(tree, workers)
         self.policy, self.capacity = policy, capacity
         self._shape: tuple[list[int], list[int]] = tree.parent.tolist(), tree.depth.tolist()

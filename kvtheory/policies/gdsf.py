@@ -33,14 +33,14 @@ class GDSF(Policy):
 
     name = "gdsf"
     source = "Cherkasova1998 Cao1997"
-    columns = {"count": INTEGER, "value": INTEGER, "last_use": ORDER, "depth": INTEGER, "now": INTEGER}
+    columns = {"count": INTEGER, "value": INTEGER, "last_use": ORDER, "depth": INTEGER, "now": ORDER}
     traits = Trait.TOUCH
     unbounded = True
 
     @staticmethod
     def on_access(s: State, v: int, t: int) -> None:
-        s.depth[0] = s.depth[0] * (s.now[0] == t + 1) + 1
-        s.now[0] = t + 1
+        s.depth[0] = s.depth[0] * (s.now[0] == t) + 1
+        s.now[0] = t
         s.count[v] += 1
         s.value[v] = s.value[0] + s.count[v] * (BASE + STEP * s.depth[0])
         s.last_use[v] = t
