@@ -5,6 +5,7 @@ import json
 import sys
 from fractions import Fraction
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -316,7 +317,7 @@ def test_chains_that_are_one_node_too_short(monkeypatch):
 
 
 def test_routers_that_ignore_caches_break_the_bounds(monkeypatch):
-    affinity = sys.modules["proofs_check.affinity_routing"]
+    affinity = import_module("proofs_check.affinity_routing")
     assert not fails(affinity, nodes=2, length=3)
     monkeypatch.setattr(affinity, "affinity", routing_rules.round_robin)
     assert fails(affinity, nodes=2, length=3)
