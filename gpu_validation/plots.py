@@ -69,17 +69,15 @@ def hit_rates(found: dict[str, Any], table: Cells, path: Path) -> None:
 
 def predicted_against_measured(found: dict[str, Any], table: Cells, path: Path) -> None:
     """Mean TTFT offline, predicted by a cost model that was fitted on the other workloads."""
-    from gpu_validation.prediction import fit_cells, predict, work
+    from gpu_validation.prediction import predictions
 
     figure, (axis,) = _figure(1)
-    offline = {key: cell for key, cell in table.items() if key[1] == "offline"}
+    rows, alone = list(predictions(table)), len(found["workloads"]) == 1
     for workload in found["workloads"]:
-        others = [cell for key, cell in offline.items() if key[0] != workload]
-        here = [cell for key, cell in offline.items() if key[0] == workload]
-        model = fit_cells(others or here)
+        here = [row for row in rows if row.workload == workload]
         axis.loglog(
-            [work(cell).mean() * 1e3 for cell in here], [predict(model, cell) * 1e3 for cell in here], "o",
-            label=workload if others else f"{workload} (fitted on itself)",
+            [row.measured * 1e3 for row in here], [row.predicted * 1e3 for row in here], "o",
+            label=f"{workload} (fitted on itself)" if alone else workload,
         )  # fmt: skip
     low, high = axis.get_xlim()
     axis.loglog([low, high], [low, high], color="gray", linewidth=0.8)

@@ -6,7 +6,7 @@ that several rounds served with the same hit was the same work each time: its ti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,16 +54,18 @@ class Prediction:
 
 
 def predictions(table: dict[tuple[str, str, str], Cell]) -> Iterator[Prediction]:
-    """Every offline cell, predicted by a fit on the other workloads; none where there are no others."""
-    offline = {key: cell for key, cell in table.items() if key[1] == "offline"}
-    workloads = list(dict.fromkeys(key[0] for key in offline))
-    for workload in workloads if len(workloads) > 1 else ():
-        model = fit_cells(cell for key, cell in offline.items() if key[0] != workload)
-        for (name, _, policy), cell in offline.items():
-            if name == workload:
-                yield Prediction(
-                    workload, policy, work(cell).mean(), predict(model, cell), cell.ttft.mean(axis=1)
-                )
+    """Every offline cell, predicted by a fit on the other workloads; on itself where there are no others."""
+    offline = {
+        (workload, policy): cell for (workload, mode, policy), cell in table.items() if mode == "offline"
+    }
+    works = {key: work(cell) for key, cell in offline.items()}
+    models = {
+        name: fit_works([part for (other, _), part in works.items() if other != name] or works.values())
+        for name in dict.fromkeys(workload for workload, _ in offline)
+    }
+    for (workload, policy), cell in offline.items():
+        measured, predicted = works[workload, policy].mean(), predict(models[workload], cell)
+        yield Prediction(workload, policy, measured, predicted, cell.ttft.mean(axis=1))
 
 
 def work(cell: Cell) -> Work:
@@ -77,14 +79,12 @@ def work(cell: Cell) -> Work:
     return Work(*np.array(found, np.float64).T)
 
 
-def fit_cells(found: Iterable[Cell]) -> TTFTModel:
+def fit_works(parts: Collection[Work]) -> TTFTModel:
     """A cost model from the engine's hits and times."""
-    parts = [work(cell) for cell in found]
-    return fit(
-        np.concatenate([part.hit for part in parts]),
-        np.concatenate([part.miss for part in parts]),
-        np.concatenate([part.ttft for part in parts]),
+    hit, miss, ttft = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("hit", "miss", "ttft")
     )
+    return fit(hit, miss, ttft)
 
 
 def predict(model: TTFTModel, cell: Cell) -> float:

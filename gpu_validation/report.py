@@ -147,7 +147,8 @@ def compare(new: Cell, old: Cell) -> tuple[Interval, Interval]:
 def _prediction(table: Cells) -> Iterator[str]:
     """Predict each workload by a fit on the others."""
     rows = list(predictions(table))
-    if not rows:
+    names = dict.fromkeys(row.workload for row in rows)
+    if len(names) < 2:
         return
     yield from heading("Predicted TTFT")
     yield "A workload's mean TTFT is predicted from the *simulator's* hits, by a cost model that is fitted on"
@@ -165,7 +166,6 @@ def _prediction(table: Cells) -> Iterator[str]:
         )  # fmt: skip
     yield ""
     yield _near("Workload and policy", [row.error for row in rows])
-    names = dict.fromkeys(row.workload for row in rows)
     whole = [[row for row in rows if row.workload == name] for name in names]
     yield _near(
         "Workloads, the mean over their policies",

@@ -14,6 +14,7 @@ from kvtheory.model import Trace
 About = Mapping[str, int | float]
 """Numbers by name: `timestamp` and what else there is, see :class:`Facts`."""
 
+NOTHING: About = {}
 FUTURE = frozenset({"output_length"})
 DERIVED = "input_length"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvtheory.engine.fleet import PrefixIndex, require_room
 from kvtheory.engine.objects import ObjectCache
-from kvtheory.facts import About
+from kvtheory.facts import NOTHING, About
 from kvtheory.model import PrefixTree
 from kvtheory.object_policy import ObjectPolicy
 from kvtheory.rng import worker_seeds
@@ -26,7 +26,7 @@ class ObjectCaches(PrefixIndex):
         self._caches = [self._empty(own) for own in worker_seeds(seed, workers)]
         self._gone: list[int] = []
 
-    def serve(self, worker: int, v: int, about: About | None = None) -> int:
+    def serve(self, worker: int, v: int, about: About = NOTHING) -> int:
         """A worker serves the prompt `v`, no deeper than the capacity; its hit, as a node, 0 for none.
 
         `about` is what the request says of itself, for policies that read it.

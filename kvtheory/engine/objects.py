@@ -43,8 +43,10 @@ class ObjectCache:
         self._inserted: dict[int, int] = {}
         self._insertions = 0
 
-    def serve(self, v: int, about: About | None, victims: list[int]) -> int:
+    def serve(self, v: int, about: About, victims: list[int]) -> int:
         """Serve node `v`; its deepest cached node, 0 for none. The victims are appended.
+
+        `about` is what the request says of itself.
 
         Raises:
             PolicyError: if the policy names a node that may not be evicted.
@@ -60,7 +62,7 @@ class ObjectCache:
             held -= 1
         hit = path[held - 1] if held else 0
         leaves.pop(hit, None)
-        if about is not None:
+        if mind.reads:
             mind.on_arrival(about)
         mind.on_request(path, path[:held])
         if held < len(path):
@@ -122,11 +124,11 @@ def replay_object(
         PolicyError: if the policy names a node that may not be evicted.
     """
     cache = ObjectCache(trace.tree.parent.tolist(), trace.tree.depth.tolist(), capacity, policy, seed)
-    facts = Facts.of(trace, policy.reads) if policy.reads else None
+    facts = Facts.of(trace, policy.reads)
     evictions = 0
     gone: list[int] = []
     for t, v in enumerate(trace.requests.tolist()):
-        hit[t] = cache.serve(v, facts[t] if facts is not None else None, gone)
+        hit[t] = cache.serve(v, facts[t], gone)
         if gone:
             if victims.size:
                 victims[evictions : evictions + len(gone)] = gone

@@ -182,8 +182,7 @@ class FifoWorkers:
     ) -> None:
         self.job, self.agenda, self.first_tokens = job, agenda, first_tokens
         self.caches = caches_of(job.trace, workers, capacity, policy, seed)
-        names = reads(policy)
-        self._facts = Facts.of(job.trace, names) if names else None
+        self._facts = Facts.of(job.trace, reads(policy))
         self.paces = [incidents.pace(w) for w in range(workers)]
         self._load, self._free = np.zeros(workers), np.zeros(workers)
         self._nodes: list[int] = job.trace.requests.tolist()
@@ -215,7 +214,7 @@ class FifoWorkers:
 
     def _serve(self, worker: int, request: int) -> int:
         v = self._nodes[request]
-        if self._facts is not None and isinstance(self.caches, ObjectCaches):
+        if isinstance(self.caches, ObjectCaches):
             return self.caches.serve(worker, v, self._facts[request])
         return self.caches.serve(worker, v)
 

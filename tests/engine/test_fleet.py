@@ -145,7 +145,7 @@ def test_objects_at_every_worker_are_the_reference_engine(name: str) -> None:
         assert fleet.match(v).tolist() == [
             max((u for u in trace.tree.path(v) if u in one.cached), default=0) for one in alone
         ]
-        assert fleet.serve(w, v, about if policy.reads else None) == alone[w].serve(v)[0]
+        assert fleet.serve(w, v, about) == alone[w].serve(v)[0]
         if t == 500:
             fleet.clear(1)
             draws = alone[1].mind.rng.state if policy.draws else 0

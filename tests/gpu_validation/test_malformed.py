@@ -56,9 +56,9 @@ def paths(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 PATHS = list(paths(WHOLE))
 
 
-def replaced(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    """The run with one value replaced, or gone."""
-    found = copy.deepcopy(WHOLE)
+def replaced(whole: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """A run with one value replaced, or gone."""
+    found = copy.deepcopy(whole)
     parent: Any = found
     for name in path[:-1]:
         parent = parent[name]
@@ -102,7 +102,7 @@ def test_every_documented_field_must_be_there(tmp_path: Path) -> None:
     wanted = list(fields(FIELDS, ()))
     assert len(wanted) == 40
     for path in wanted:
-        error = refusal(replaced(path, GONE), tmp_path / "run.json")
+        error = refusal(replaced(WHOLE, path, GONE), tmp_path / "run.json")
         assert error is not None
         assert str(path[-1]) in str(error.field)
         assert "missing" in str(error) or path == ("schema",)
@@ -116,7 +116,7 @@ def test_anything_else_is_a_line_or_a_report(
     monkeypatch.setattr(gpu_validation.bootstrap, "DRAWS", 20)
     taken = []
     for value in VALUES:
-        found = replaced(path, value)
+        found = replaced(WHOLE, path, value)
         if refusal(found, tmp_path / "run.json") is None:
             taken.append(found)
     if not any(isinstance(name, int) and name for name in path):

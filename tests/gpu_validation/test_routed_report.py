@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from synthetic_run import synthetic
-from test_malformed import GONE, VALUES, paths, refusal
+from test_malformed import VALUES, paths, refusal, replaced
 
 import gpu_validation.__main__
 from gpu_validation.__main__ import main
@@ -58,14 +58,7 @@ def test_the_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: ".".join(map(str, path)))
 def test_anything_else_is_a_line_or_a_report(path: tuple[Any, ...], tmp_path: Path) -> None:
     for value in VALUES:
-        found = copy.deepcopy(WHOLE)
-        parent: Any = found
-        for name in path[:-1]:
-            parent = parent[name]
-        if value is GONE:
-            del parent[path[-1]]
-        else:
-            parent[path[-1]] = value
+        found = replaced(WHOLE, path, value)
         if refusal(found, tmp_path / "run.json") is None:
             assert write_report(found, tmp_path / "report")
 

@@ -15,7 +15,7 @@ import pytest
 from synthetic_run import CACHED, COMPUTED, FIXED, REQUESTS, ROUNDS, SHARES, SPECS, synthetic
 
 from gpu_validation.__main__ import main
-from gpu_validation.prediction import fit_cells, predict, predictions, work
+from gpu_validation.prediction import fit_works, predict, predictions, work
 from gpu_validation.report import compare, write_report
 from gpu_validation.results import Cell, cells, read
 from kvtheory.errors import InputError
@@ -62,7 +62,7 @@ def test_verdicts_on_a_difference_that_is_there_and_on_none() -> None:
 
 def test_a_cost_model_of_one_workload_predicts_the_other(found: dict[str, Any]) -> None:
     table = cells(found)
-    model = fit_cells([cell for key, cell in table.items() if key[:2] == (SPECS[0], "offline")])
+    model = fit_works([work(cell) for key, cell in table.items() if key[:2] == (SPECS[0], "offline")])
     assert (model.fixed, model.cached, model.computed) == pytest.approx((FIXED, CACHED, COMPUTED), rel=1e-3)
     for policy in SHARES:
         cell = table[SPECS[1], "offline", policy]
