@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -141,13 +142,15 @@ def _rank_is_tuple(policy: type[Policy]) -> bool:
 
 
 _LOADED: dict[Any, ModuleType] = {}
+_WRITING = threading.RLock()  # a Dask worker has threads; CPython 3.11's ast takes one at a time (gh-106905)
 
 
 def load_kernel(policy: type[Policy], template: str, traits: Trait) -> ModuleType:
     """Compile, or load what was compiled before; the module's `replay` is the kernel."""
     key = (policy, template, traits)
-    if key not in _LOADED:
-        _LOADED[key] = _load(f"{policy.name}_{template}", kernel_source(policy, template, traits))
+    with _WRITING:
+        if key not in _LOADED:
+            _LOADED[key] = _load(f"{policy.name}_{template}", kernel_source(policy, template, traits))
     return _LOADED[key]
 
 
@@ -165,8 +168,9 @@ def list_kernel_source(hooks: ModuleType) -> str:
 
 def load_list_kernel(hooks: ModuleType) -> ModuleType:
     """The same as :func:`load_kernel` for an object's kernel."""
-    if hooks not in _LOADED:
-        _LOADED[hooks] = _load(f"{hooks.__name__}_lists", list_kernel_source(hooks))
+    with _WRITING:
+        if hooks not in _LOADED:
+            _LOADED[hooks] = _load(f"{hooks.__name__}_lists", list_kernel_source(hooks))
     return _LOADED[hooks]
 
 

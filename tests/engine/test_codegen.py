@@ -244,3 +244,30 @@ def test_templates_are_modules_around_stand_ins() -> None:
     import kvtheory.engine.templates.weighted as weighted
 
     assert all(isinstance(module, ModuleType) and callable(module.replay) for module in (ranked, weighted))
+
+
+RACE = """
+import gc, sys
+from concurrent.futures import ThreadPoolExecutor
+from kvtheory.engine.codegen import load_kernel
+from kvtheory.registry import select_policies
+
+policies = select_policies("lru,fifo,rlt,slru,gdsf,lfu")
+sys.setswitchinterval(1e-6)
+gc.set_threshold(50, 2, 2)
+gc.callbacks.append(lambda phase, info: sum(range(300)))  # a collection while parsing lets other threads in
+
+
+def load(policy):
+    return [load_kernel(policy, template, policy.traits) for template in ("live", "fleet")]
+
+
+with ThreadPoolExecutor(4) as threads:
+    for first, again in zip(threads.map(load, policies), threads.map(load, policies)):
+        assert first == again
+"""
+
+
+def test_threads_load_kernels_together():
+    """A Dask worker with two threads died of it: CPython 3.11 counts the depth of all parsers together."""
+    subprocess.run([sys.executable, "-c", RACE], check=True, timeout=300)
