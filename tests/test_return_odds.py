@@ -16,8 +16,9 @@ from kvtheory.online_logit import OnlineLogit
 from kvtheory.policies.lru import LeafLRU
 from kvtheory.policies.return_odds import INDICATORS, ReturnOdds
 from kvtheory.rng import SplitMix64
-from kvtheory.testing.contract import Check, Subject, contract_of
+from kvtheory.testing.contract import Check, contract_of
 from kvtheory.testing.instances import random_instance
+from kvtheory.testing.subject import Subject
 
 
 class Hasty(ReturnOdds):

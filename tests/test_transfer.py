@@ -12,8 +12,9 @@ from kvtheory.policies.lru import LeafLRU
 from kvtheory.policies.partition import Partition, PartitionPager
 from kvtheory.policies.primal_dual import PrimalDual
 from kvtheory.rng import SplitMix64
-from kvtheory.testing.contract import Subject, run_contract
+from kvtheory.testing.contract import run_contract
 from kvtheory.testing.instances import random_instance
+from kvtheory.testing.subject import Subject
 from kvtheory.transfer import Pager, Shade, Transferred
 
 

@@ -6,7 +6,11 @@ to few nodes, few requests, a star and a capacity of 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kvtheory.model import PrefixTree, Trace
@@ -92,3 +96,23 @@ def traces(*, max_nodes: int = 8, max_requests: int = 30) -> st.SearchStrategy[t
 def seeds() -> st.SearchStrategy[int]:
     """Seeds of random draws, the extreme ones included."""
     return st.one_of(st.integers(0, 99), st.integers(0, (1 << 64) - 1))
+
+
+def explore(
+    holds: Callable[..., None], *space: st.SearchStrategy[Any], examples: int | None, shrink: bool
+) -> None:
+    """Call a check on what Hypothesis draws from a space.
+
+    Args:
+        holds: raises where the check fails; takes one value of each strategy.
+        space: a strategy for each argument.
+        examples: how many; default, the profile's.
+        shrink: look for the smallest failing values.
+    """
+    settings(
+        max_examples=examples or settings().max_examples,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+        database=None,
+    )(given(*space)(holds))()

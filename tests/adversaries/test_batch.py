@@ -22,7 +22,7 @@ from kvtheory.rng import MASK64, SplitMix64
 from kvtheory.shapes import parse_tree
 from kvtheory.testing import instances as small
 from kvtheory.testing.chances import expected_misses
-from kvtheory.testing.mutants import FalseFull, ReadsTheId, ReadsTheSize, UndeclaredPhases
+from kvtheory.testing.mutants.policies import FalseFull, ReadsTheId, ReadsTheSize, UndeclaredPhases
 from kvtheory.testing.probes import PROBES
 
 SEEDS = (0, 7, (1 << 63) + 5)

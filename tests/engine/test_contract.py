@@ -10,18 +10,12 @@ from kvtheory.policies.lru import LeafLRU
 from kvtheory.policy import Policy, Trait
 from kvtheory.registry import every_policy
 from kvtheory.rng import SplitMix64
-from kvtheory.testing.contract import (
-    CHECKS,
-    Check,
-    Subject,
-    contract_of,
-    run_contract,
-    weaker_traits,
-    without,
-)
+from kvtheory.testing.clauses.compiled import weaker_traits
+from kvtheory.testing.contract import CHECKS, Check, contract_of, run_contract
 from kvtheory.testing.instances import Instance, fitting, random_instance, star
 from kvtheory.testing.object_probes import OBJECT_PROBES
 from kvtheory.testing.probes import PROBES
+from kvtheory.testing.subject import Subject, without
 
 EVERY_POLICY = {**every_policy(), **PROBES, **OBJECT_PROBES}
 CASES = [

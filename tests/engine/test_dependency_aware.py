@@ -16,7 +16,7 @@ from kvtheory.ratio.instance import Instance as Game
 from kvtheory.registry import policies
 from kvtheory.testing.chances import expected_misses
 from kvtheory.testing.instances import Instance, all_instances, all_trees, random_instance, star
-from kvtheory.testing.mutants import FalseFull
+from kvtheory.testing.mutants.policies import FalseFull
 from kvtheory.width import harmonic, width
 
 BUCKETING, RLT, LRU = (policies()[name] for name in ("bucketing", "rlt", "lru"))

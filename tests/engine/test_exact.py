@@ -17,7 +17,7 @@ from kvtheory.ratio.symmetry import Symmetry
 from kvtheory.registry import policies
 from kvtheory.testing.chances import BELIEF_LIMIT, TooManyStates, advance, certain
 from kvtheory.testing.instances import random_instance
-from kvtheory.testing.mutants import FalseOrder, FalseRange, HeavyBinary, UndeclaredPhases
+from kvtheory.testing.mutants.policies import FalseOrder, FalseRange, HeavyBinary, UndeclaredPhases
 from kvtheory.testing.probes import AllTied, MarkingFifo, SoftMarking
 
 FINITE = [policies()[name] for name in ("lru", "fifo", "mru", "marking", "rlt", "random", "bucketing")]

@@ -6,8 +6,10 @@ import pytest
 
 from kvtheory.errors import PolicyError
 from kvtheory.policies.lru import LeafLRU
-from kvtheory.testing.contract import OPTIMUM_CHECKS, Mutant, Subject, every_check
-from kvtheory.testing.mutants import MUTANTS, plain_belady
+from kvtheory.testing.contract import OPTIMUM_CHECKS, every_check
+from kvtheory.testing.mutants import MUTANTS
+from kvtheory.testing.mutants.optima import plain_belady
+from kvtheory.testing.subject import Mutant, Subject
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)

@@ -26,9 +26,10 @@ from kvtheory.policies.arc import ARC
 from kvtheory.registry import every_policy
 from kvtheory.rng import SplitMix64
 from kvtheory.sources import generate
-from kvtheory.testing.contract import CHECKS, Subject
+from kvtheory.testing.contract import CHECKS
 from kvtheory.testing.instances import Instance, all_instances, fitting, star
 from kvtheory.testing.strategies import traces
+from kvtheory.testing.subject import Subject
 from kvtheory.traces import read_trace
 
 REAL = Path(__file__).parents[3] / "shared" / "traces" / "mooncake_conversation.jsonl"

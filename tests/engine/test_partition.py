@@ -16,8 +16,8 @@ from kvtheory.policies.partition import Partition, PartitionPager
 from kvtheory.ratio.cycle import maximum_cycle_ratio
 from kvtheory.rng import SplitMix64
 from kvtheory.testing.chances import Script, advance, certain, expected_misses
-from kvtheory.testing.contract import Subject
 from kvtheory.testing.instances import Instance, SmallOptimum, star
+from kvtheory.testing.subject import Subject
 from kvtheory.width import harmonic, width
 
 State = tuple[tuple[tuple[int, int], ...], int, int]

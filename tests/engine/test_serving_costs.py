@@ -12,8 +12,8 @@ from kvtheory.policies.lru import LeafLRU
 from kvtheory.policies.marconi import TENTHS, TRIAL, Marconi
 from kvtheory.policies.vllm_queue import VLLMQueue
 from kvtheory.registry import every_policy
-from kvtheory.testing.contract import Subject
 from kvtheory.testing.instances import Instance, all_instances, random_instance
+from kvtheory.testing.subject import Subject
 
 HIDDEN, INTERMEDIATE, LAYERS, KEYS, BLOCK = 4096, 14336, 32, 1024, 16
 Choose = Callable[[set[int]], int]

@@ -15,7 +15,7 @@ from kvtheory.offline.witness import check_schedule
 from kvtheory.policies.lfu import LeafLFU
 from kvtheory.policies.lru import LeafLRU
 from kvtheory.rng import SplitMix64
-from kvtheory.testing.contract import OPTIMUM_CHECKS, Check, Subject
+from kvtheory.testing.contract import OPTIMUM_CHECKS, Check
 from kvtheory.testing.instances import (
     Instance,
     SmallOptimum,
@@ -25,8 +25,9 @@ from kvtheory.testing.instances import (
     requestable,
     star,
 )
-from kvtheory.testing.mutants import plain_belady
+from kvtheory.testing.mutants.optima import plain_belady
 from kvtheory.testing.strategies import instances
+from kvtheory.testing.subject import Subject
 
 
 def misses(instance: Instance, *, bypass: bool = False) -> int:

@@ -14,7 +14,7 @@ from kvtheory.ratio.symmetry import Symmetry, compose, moved
 from kvtheory.registry import policies
 from kvtheory.shapes import parse_tree
 from kvtheory.testing.instances import all_trees
-from kvtheory.testing.mutants import FalseOrder
+from kvtheory.testing.mutants.policies import FalseOrder
 from kvtheory.testing.probes import AllTied, MarkingFifo
 
 RANKED = [policies()[name] for name in ("lru", "fifo", "mru", "marking")] + [AllTied, MarkingFifo]

@@ -7,8 +7,9 @@ import pytest
 from kvtheory.errors import RouterError
 from kvtheory.registry import parse_router, routers
 from kvtheory.routers.round_robin import RoundRobin
-from kvtheory.testing.router_contract import Check, RouterSubject, router_contract_of, run_router_contract
-from kvtheory.testing.router_mutants import MUTANTS, Mutant
+from kvtheory.testing.mutants.routers import MUTANTS, Mutant
+from kvtheory.testing.router_contract import CHECKS, Check, router_contract_of, run_router_contract
+from kvtheory.testing.router_subject import RouterSubject
 
 VARIANTS = [
     "lbgr:features=all:index=believed",
@@ -46,8 +47,6 @@ def test_mutant_is_caught(mutant: Mutant) -> None:
 
 
 def test_every_check_catches_something() -> None:
-    from kvtheory.testing.router_contract import CHECKS
-
     assert {mutant.caught_by for mutant in MUTANTS.values()} == set(CHECKS)
 
 

@@ -13,7 +13,7 @@ from kvtheory.router import Arrival, Completion, Router, View
 from kvtheory.routers.least_outstanding import LeastOutstanding
 from kvtheory.routers.random import Random
 from kvtheory.routers.round_robin import RoundRobin
-from kvtheory.testing.router_contract import RouterSubject
+from kvtheory.testing.router_subject import RouterSubject
 
 honest: Callable[..., ClusterRun] = simulate
 

@@ -16,8 +16,8 @@ from kvtheory.object_policy import Key, ObjectPolicy
 from kvtheory.policies.arc import ARC
 from kvtheory.policies.dbl import DBL
 from kvtheory.rng import SplitMix64
-from kvtheory.testing.contract import Mutant, Subject
 from kvtheory.testing.object_probes import AnyLeaf, Credulous, NoPreference
+from kvtheory.testing.subject import Mutant, Subject
 
 Pageless = type("Pageless", (ARC,), {"name": "pageless"})
 
