@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--output-tokens", type=int, default=1)
     run.add_argument("--engines", type=int, help="several, in processes of their own, behind a router")
     run.add_argument("--routers", help="before --engines, with options; default round_robin,lbgr")
-    run.add_argument("--seed", type=int, default=0, help="of the arrivals")
+    run.add_argument("--seed", type=int, default=0, help="of the arrivals, and of the order of each round")
     run.add_argument("--quick", action="store_true", help="two small workloads: under 3 minutes on a CPU")
     run.add_argument("-o", "--output", type=Path, required=True, help="JSON file")
     report = commands.add_parser("report", help="tables, verdicts and plots from a JSON")

@@ -21,9 +21,9 @@ from gpu_validation.study import (
     device,
     facts,
     jobs_of,
+    rounds,
     served_trace,
     simulated_policy,
-    turned,
     versions,
 )
 from kvtheory.engine.cluster import simulate
@@ -138,22 +138,13 @@ def _runs(
             mean = float(alone.ttft.mean()) / (plan.load * plan.engines)
             arrivals[spec] = np.cumsum(np.random.default_rng(plan.seed).exponential(mean, len(trace)))
     modes = ("offline", "timed") if plan.load else ("offline",)
-    for repeat, spec, router, name in _order(plan):
+    for repeat, spec, router, name in rounds(plan, plan.workloads, plan.routers, plan.names):
         engines.load(jobs[spec])
         for mode in modes:
             say(f"round {repeat + 1}, {spec}, {mode}, {router}, {name}")
             run = {"workload": spec, "mode": mode, "router": router, "policy": name, "repeat": repeat}
             times = arrivals[spec] if mode == "timed" else None
             yield run | _run(plan, engines, traces[spec], router, name, repeat, times, costs[spec])
-
-
-def _order(plan: RoutedPlan) -> Iterator[tuple[int, str, str, str]]:
-    """Round by round, each of them everything, in orders that rotate."""
-    for repeat in range(plan.repeats):
-        for spec in turned(plan.workloads, repeat):
-            for router in turned(plan.routers, repeat):
-                for name in turned(plan.names, repeat):
-                    yield repeat, spec, router, name
 
 
 def _run(

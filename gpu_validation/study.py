@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import product
@@ -43,7 +43,7 @@ class Plan:
         together: requests at a time in the offline mode.
         load: of the timed mode, arrivals times mean service time of the first policy; None for no timed mode.
         output: tokens generated.
-        seed: of the arrivals.
+        seed: of the arrivals, and of the order of each round.
         engine: one of `ENGINES`.
     """
 
@@ -113,7 +113,7 @@ def _runs(
         _heat(engine, plan, mine)
         if plan.load:
             timed[spec] = _timed(mine, _mean_service(engine, plan, mine), plan)
-    for repeat, spec, name in _order(plan):
+    for repeat, spec, name in rounds(plan, plan.workloads, plan.names):
         for mode in ("offline", "timed") if timed else ("offline",):
             say(f"round {repeat + 1}, {spec}, {mode}, {name}")
             engine.switch(None if name == STOCK else name, repeat)
@@ -167,20 +167,15 @@ def _timed(jobs: list[Job], service: float, plan: Plan) -> list[Job]:
     return [replace(job, arrival=float(at)) for job, at in zip(jobs, np.cumsum(gaps), strict=True)]
 
 
-def _order(plan: Plan) -> Iterator[tuple[int, str, str]]:
-    """Round by round; each is all workloads under all policies in an order of its own, drawn from the seed.
+def rounds(plan: Plan, *axes: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Round by round, each of them everything: (round, one of each axis), in an order drawn from the seed.
 
     So a machine that is slow for half a minute meets some of all, not one workload.
     """
-    cells = list(product(plan.workloads, plan.names))
+    cells = list(product(*axes))
     for repeat in range(plan.repeats):
         for at in np.random.default_rng([plan.seed, repeat]).permutation(len(cells)):
             yield repeat, *cells[at]
-
-
-def turned(names: tuple[str, ...], by: int) -> tuple[str, ...]:
-    """The names from the `by`-th on, then those before it."""
-    return names[by % len(names) :] + names[: by % len(names)]
 
 
 def _row(served: Served) -> list[float]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gpu_validation.prompts import FIRST_TOKEN, Prompts, shorten
 from gpu_validation.shapes import model_folder
-from gpu_validation.study import Plan, _order
+from gpu_validation.study import Plan, rounds
 from kvtheory.engine.reference import ReferenceEngine
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
@@ -127,13 +127,13 @@ def test_plans_that_cannot(changes: dict[str, Any], words: str) -> None:
 
 def test_a_round_is_all_workloads_under_all_policies_in_an_order_of_its_own() -> None:
     plan = replace(PLAN, workloads=("cyclic", "zipf"), names=("stock", "lru", "rlt"), repeats=4)
-    order = list(_order(plan))
-    rounds = [order[i : i + 6] for i in range(0, 24, 6)]
-    for i, served in enumerate(rounds):
+    order = list(rounds(plan, plan.workloads, plan.names))
+    by_round = [order[i : i + 6] for i in range(0, 24, 6)]
+    for i, served in enumerate(by_round):
         assert sorted(served) == sorted(product([i], plan.workloads, plan.names))
-    assert len({tuple(cell[1:] for cell in served) for served in rounds}) == 4
-    assert order == list(_order(plan))
-    assert order != list(_order(replace(plan, seed=plan.seed + 1)))
+    assert len({tuple(cell[1:] for cell in served) for served in by_round}) == 4
+    assert order == list(rounds(plan, plan.workloads, plan.names))
+    assert order != list(rounds(replace(plan, seed=plan.seed + 1), plan.workloads, plan.names))
 
 
 @pytest.mark.parametrize(
