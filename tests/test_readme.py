@@ -1,15 +1,20 @@
-"""The README's worked example is what the program prints."""
+"""The README's worked example is what the program prints, and what its tables send the reader to is there."""
 
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
-from kvtheory.cli import run
+from kvtheory.cli import app, run
+from proofs_check.__main__ import theorems
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 EXAMPLES = re.findall(r"```console\n\$ (.+?)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+COMMANDS = typer.main.get_command(app).commands
 
 
 def test_there_is_an_example():
@@ -34,3 +39,29 @@ def test_the_readme_tells_the_truth(capsys, monkeypatch, folder, command, output
 def _lines(text):
     """Without the one figure that differs from run to run."""
     return [re.sub(r"^( +seconds ) .*", r"\1", line.rstrip()) for line in text.splitlines()]
+
+
+SEE_IT = [
+    cell
+    for row in re.findall(r"^\|.*\| (.+?) \|$", README.read_text(encoding="utf-8"), re.M)
+    for cell in re.findall(r"`([^`]+)`", row)
+]
+
+
+@pytest.mark.parametrize("word", sorted(set(SEE_IT)))
+def test_what_a_table_names_is_there(word):
+    first, *rest = word.split()
+    if first == "make":
+        assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    elif word.startswith("python -m proofs_check"):
+        assert set(rest[2:]) <= {"--deep"} | set(theorems())
+    elif word.startswith("python "):
+        assert (ROOT / rest[0]).is_file()
+    elif first == "pytest":
+        assert all((ROOT / file).exists() for file in rest)
+    elif first == "kvtheory" or first in COMMANDS:
+        command = COMMANDS[rest[0] if first == "kvtheory" else first]
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert {flag for flag in rest if flag.startswith("--")} <= known
+    else:
+        assert (ROOT / word).is_file(), word
