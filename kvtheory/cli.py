@@ -242,9 +242,9 @@ def workload(
     """Write a generated workload as a trace file."""
     from kvtheory.registry import lookup
     from kvtheory.sources import generate
-    from kvtheory.traces import FORMATS, write_trace
+    from kvtheory.traces import formats, write_trace
 
-    lookup(FORMATS, format_name, "trace format")
+    lookup(formats(), format_name, "trace format")
     with Spinner() as say:
         say("generating")
         trace = generate(spec)
