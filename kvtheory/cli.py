@@ -176,7 +176,7 @@ def exact(
 
 def _write_proofs(solved: Any, settled: bool, certificate: Path | None, emit_policy: Path | None) -> str:
     """Write what proves a ratio, and say what could not be written; the ratio is known all the same."""
-    from kvtheory.certificate import write_certificate
+    from kvtheory.ratio.certificate import write_certificate
     from kvtheory.ratio.exact import emitted_policy
 
     problem = ""

@@ -104,7 +104,7 @@ PLAY = """
 import numpy as np
 from kvtheory.engine.kernel import replay
 from kvtheory.engine.reference import ReferenceEngine
-from kvtheory.live.table import NodeTable
+from kvtheory.engine.node_table import NodeTable
 from kvtheory.registry import policies, routers
 from kvtheory.sources import generate
 from kvtheory.testing.contract import run_contract
