@@ -14,9 +14,9 @@ from kvtheory.engine.cluster import UNIT, MakeRouter
 from kvtheory.engine.fleet import Caches
 from kvtheory.engine.workers import Rates, Workers
 from kvtheory.errors import RouterError
-from kvtheory.model import CostModel, IntArray, LongArray, PrefixTree
+from kvtheory.model import CostModel, Floats, IntArray, LongArray, PrefixTree
 from kvtheory.policy import Policy
-from kvtheory.router import Arrival, Floats, View
+from kvtheory.router import Arrival, View
 
 
 class LiveFleet:

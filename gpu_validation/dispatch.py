@@ -13,8 +13,8 @@ import numpy as np
 from gpu_validation.fleet import Fleet, Happening
 from kvtheory.engine.arrivals import sessions
 from kvtheory.errors import RouterError
-from kvtheory.model import IntArray, LongArray, Trace
-from kvtheory.router import Arrival, Completion, Floats, Router
+from kvtheory.model import Floats, IntArray, LongArray, Trace
+from kvtheory.router import Arrival, Completion, Router
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from gpu_validation.bootstrap import Interval, difference_of_means
+from gpu_validation.lines import CPU_RUN, heading, plain, table_head, table_row, version_line
 from gpu_validation.prediction import NEAR, predictions
 from gpu_validation.results import Cell, cells
+from gpu_validation.routed_report import routed_page
 from gpu_validation.schema import ROUTED
 from kvtheory.atomic import atomic_write
 
 BASE = "lru"
-CPU_RUN = "**This is a CPU run**: its times say nothing of a GPU."
 Cells = dict[tuple[str, str, str], Cell]
 
 
@@ -24,8 +24,6 @@ def write_report(found: dict[str, Any], folder: Path) -> list[Path]:
     """Write `report.rst` and its plots into `folder`; the files."""
     folder.mkdir(parents=True, exist_ok=True)
     if found["schema"] == ROUTED:
-        from gpu_validation.routed_report import routed_page
-
         plots, lines = [], routed_page(found)
     else:
         from gpu_validation.plots import draw
@@ -63,14 +61,6 @@ def _page(found: dict[str, Any], table: Cells, plots: list[str]) -> Iterator[str
     yield from _prediction(table)
     for plot in plots:
         yield from ("", f".. image:: {plot}")
-
-
-def version_line(versions: dict[str, Any]) -> str:
-    """What was at work."""
-    return (
-        f"vLLM {versions['vllm']}, torch {versions['torch']}, numba {versions['numba']}, "
-        f"Python {versions['python']}."
-    )
 
 
 def _results(table: Cells) -> Iterator[str]:
@@ -180,27 +170,5 @@ def _near(what: str, errors: list[float]) -> str:
     return f"{what}: {within} of {len(errors)} within {NEAR:.0%}; the largest error is {largest:+.1%}."
 
 
-def plain(text: str) -> str:
-    """Text that means nothing to reStructuredText."""
-    return re.sub(r"([\\*_`|])", r"\\\1", text)
-
-
 def _signed(interval: Interval, unit: float) -> str:
     return f"{interval.value * unit:+.2f} [{interval.low * unit:+.2f}, {interval.high * unit:+.2f}]"
-
-
-def heading(text: str) -> tuple[str, ...]:
-    """Lines of a section's title."""
-    return text, "-" * len(text), ""
-
-
-def table_head(*names: str) -> Iterator[str]:
-    """Lines that begin a table."""
-    yield from (".. list-table::", "   :header-rows: 1", "")
-    yield from table_row(*names)
-
-
-def table_row(*values: str) -> Iterator[str]:
-    """Lines of a row."""
-    for i, value in enumerate(values):
-        yield f"   {'*' if i == 0 else ' '} - {value}"

@@ -28,10 +28,10 @@ from gpu_validation.study import (
 )
 from kvtheory.engine.cluster import simulate
 from kvtheory.errors import InputError
-from kvtheory.model import CostModel, PrefixTree, Trace
+from kvtheory.model import CostModel, Floats, PrefixTree, Trace
 from kvtheory.registry import parse_router
 from kvtheory.rng import worker_seeds
-from kvtheory.router import Floats, Router, View
+from kvtheory.router import Router, View
 from kvtheory.routers.round_robin import RoundRobin
 
 HEAT = 30

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpu_validation.report import CPU_RUN, heading, plain, table_head, table_row, version_line
+from gpu_validation.lines import CPU_RUN, heading, plain, table_head, table_row, version_line
 from gpu_validation.results import RoutedCell, routed_cells
 
 Cells = dict[tuple[str, str, str, str], RoutedCell]

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kvtheory._numba import njit
-from kvtheory.engine.fleet import Bits, PrefixIndex
+from kvtheory.engine.fleet import Bits, Caches, PrefixIndex
 from kvtheory.errors import InputError
-from kvtheory.model import IntArray, LongArray, PrefixTree
+from kvtheory.model import Floats, IntArray, LongArray, PrefixTree
+from kvtheory.policies.lru import LeafLRU
 from kvtheory.rng import SplitMix64
-from kvtheory.router import Floats, View
+from kvtheory.router import View
 
 Index = Literal["seen", "believed"]
 Mask = npt.NDArray[np.bool_]
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 
 def index_of(view: View, kind: Index) -> PrefixIndex:
-    """What was sent where: `seen` forgets nothing, `believed` what a leaf-LRU cache would."""
-    return view.index() if kind == "seen" else view.believed()
+    """A new index of what is sent where: `seen` forgets nothing, `believed` what a leaf-LRU cache would."""
+    if kind == "seen":
+        return PrefixIndex(view.tree, view.workers)
+    return Caches(view.tree, view.workers, view.capacity, LeafLRU)
 
 
 def require(condition: bool, router: str, option: str, message: str) -> None:

@@ -176,7 +176,7 @@ def exact(
 
 def _write_proofs(solved: Any, settled: bool, certificate: Path | None, emit_policy: Path | None) -> str:
     """Write what proves a ratio, and say what could not be written; the ratio is known all the same."""
-    from kvtheory.certificate import write_certificate
+    from kvtheory.ratio.certificate import write_certificate
     from kvtheory.ratio.exact import emitted_policy
 
     problem = ""
@@ -242,9 +242,9 @@ def workload(
     """Write a generated workload as a trace file."""
     from kvtheory.registry import lookup
     from kvtheory.sources import generate
-    from kvtheory.traces import FORMATS, write_trace
+    from kvtheory.traces import formats, write_trace
 
-    lookup(FORMATS, format_name, "trace format")
+    lookup(formats(), format_name, "trace format")
     with Spinner() as say:
         say("generating")
         trace = generate(spec)

@@ -54,6 +54,7 @@ ROOT = 0
 
 IntArray = npt.NDArray[np.int32]
 LongArray = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Number = int | Fraction | float
 
 

@@ -1,7 +1,8 @@
-"""Finds policies and routers by looking: every module of their package, then entry points of the same name.
+"""Finds what has a name by looking: every module of its package, then the entry points of its group.
 
-A duplicate name is an error; an unknown name is answered with the nearest known one. `every_policy` knows
-both kinds of policy, `policies` those written as columns, which every engine can run.
+So a policy, a router or a trace format is one file, here or in another distribution. A duplicate name is an
+error; an unknown name is answered with the nearest known one. `every_policy` knows both kinds of policy,
+`policies` those written as columns, which every engine can run.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from importlib.metadata import entry_points
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from kvtheory.errors import InputError, KVTheoryError
+from kvtheory.errors import InputError
 from kvtheory.object_policy import AnyPolicy, ObjectPolicy
 from kvtheory.policy import Described, Policy
 from kvtheory.router import Router
@@ -26,46 +28,70 @@ if TYPE_CHECKING:
     from kvtheory.router import View
 
 T = TypeVar("T")
-Named = TypeVar("Named", bound=Described | Router)
 
 
-def index_by_name(items: Iterable[type[Named]], plural: str = "policies") -> dict[str, type[Named]]:
-    """Index policies or routers by name.
+class HasName(Protocol):
+    """What is found by its name."""
+
+    name: ClassVar[str]
+
+
+Named = TypeVar("Named", bound=HasName)
+
+
+def unique(found: Iterable[tuple[str, T]], plural: str) -> dict[str, T]:
+    """Index by name.
 
     Raises:
-        KVTheoryError: if two of them have the same name.
+        InputError: if two have the same name.
     """
-    found: dict[str, type[Named]] = {}
-    for item in items:
-        if found.setdefault(item.name, item) is not item:
-            raise KVTheoryError(
-                f"two {plural} are named '{item.name}': {found[item.name].__module__} and {item.__module__}"
-            )
-    return found
+    known: dict[str, T] = {}
+    for name, item in found:
+        if known.setdefault(name, item) is not item:
+            places = " and ".join(str(getattr(one, "__module__", one)) for one in (known[name], item))
+            raise InputError(f"two {plural} are named '{name}': {places}")
+    return known
 
 
-def _in_package(name: str, base: type[Named]) -> Iterable[type[Named]]:
-    package = importlib.import_module(name)
+def modules(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules of a package, imported one by one; not its folders, nor what begins with `_`."""
     for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{name}.{info.name}")
-        for _, item in inspect.getmembers(module, inspect.isclass):
-            if issubclass(item, base) and item is not base and item.__module__ == module.__name__:
-                yield item
+        if not (info.ispkg or info.name.startswith("_")):
+            yield importlib.import_module(f"{package.__name__}.{info.name}")
 
 
-def _known(plural: str, base: type[Named]) -> dict[str, type[Named]]:
+def known_classes(plural: str, base: type[Named], package: str) -> dict[str, type[Named]]:
+    """The classes below `base` by name: those of a package, then those of the entry points.
+
+    Args:
+        plural: what they are called; their entry points are the group `kvtheory.PLURAL`.
+        base: what they inherit from; abstract classes are none of them.
+        package: where to look.
+
+    Raises:
+        InputError: if an entry point cannot be loaded or is something else, or two have the same name.
+    """
     group = f"kvtheory.{plural}"
     found = _load_plugins(group)
     for name, item in found.items():
         if not (inspect.isclass(item) and issubclass(item, base)):
-            raise KVTheoryError(f"entry point '{name}' of {group} is not a {base.__name__}")
-    return index_by_name([*_in_package(group, base), *found.values()], plural)
+            raise InputError(f"entry point '{name}' of {group} is not a {base.__name__}")
+        if inspect.isabstract(item):
+            lacking = ", ".join(sorted(item.__abstractmethods__))
+            raise InputError(f"entry point '{name}' of {group} does not define {lacking}")
+    own = (
+        item
+        for module in modules(importlib.import_module(package))
+        for _, item in inspect.getmembers(module, inspect.isclass)
+        if issubclass(item, base) and item.__module__ == module.__name__ and not inspect.isabstract(item)
+    )
+    return unique(((item.name, item) for item in (*own, *found.values())), plural)
 
 
 @cache
 def every_policy() -> dict[str, AnyPolicy]:
     """Every known policy, by name: the package's own, then those of installed plugins."""
-    found = _known("policies", Described)
+    found = known_classes("policies", Described, "kvtheory.policies")
     return {name: item for name, item in found.items() if issubclass(item, Policy | ObjectPolicy)}
 
 
@@ -98,12 +124,16 @@ def policy_with_columns(name: str, others: Iterable[str] = ()) -> type[Policy]:
 @cache
 def routers() -> dict[str, type[Router]]:
     """Every known router, by name: the package's own, then those of installed plugins."""
-    return _known("routers", Router)
+    return known_classes("routers", Router, "kvtheory.routers")
 
 
 @cache
 def plugins(group: str) -> dict[str, Any]:
-    """The entry points of one group (`kvtheory.workloads`, `kvtheory.commands`), loaded once, by name."""
+    """The entry points of one group (`kvtheory.workloads`, `kvtheory.commands`), loaded once, by name.
+
+    Raises:
+        InputError: if one cannot be loaded, or two have the same name.
+    """
     return _load_plugins(group)
 
 
@@ -111,14 +141,12 @@ def _load_plugins(group: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for point in entry_points(group=group):
         if point.name in found:
-            raise KVTheoryError(f"two entry points of {group} are named '{point.name}'")
+            raise InputError(f"two entry points of {group} are named '{point.name}'")
         try:
             found[point.name] = point.load()
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            raise KVTheoryError(
-                f"entry point '{point.name}' of {group} cannot be loaded: {reason}"
-            ) from error
+            raise InputError(f"entry point '{point.name}' of {group} cannot be loaded: {reason}") from error
     return found
 
 

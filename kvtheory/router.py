@@ -8,20 +8,15 @@ router that declares itself `omniscient` may also read the true caches and the t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kvtheory.errors import RouterError
-from kvtheory.model import CostModel, LongArray, PrefixTree
+from kvtheory.model import CostModel, Floats, IntArray, LongArray, PrefixTree
 from kvtheory.policy import NAME
 
-if TYPE_CHECKING:
-    from kvtheory.engine.fleet import PrefixIndex
-    from kvtheory.engine.workers import Workers
-
-Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
@@ -63,6 +58,23 @@ class Completion(NamedTuple):
     hit: int
 
 
+class Truth(Protocol):
+    """What an omniscient router may ask the workers."""
+
+    def match(self, v: int) -> IntArray:
+        """Deepest node of the path of `v` that each worker will hold when its queue is served, 0 for none."""
+
+    def backlog(self, now: float) -> Floats:
+        """Time until each worker has served what it was sent; shape (workers,)."""
+
+    def costs_of(self, request: int) -> Floats:
+        """Service cost of a request at each worker, by what `match` says; shape (workers,)."""
+
+    @property
+    def load(self) -> Floats:
+        """Summed service cost of what each worker was sent and did not lose; shape (workers,)."""
+
+
 @dataclass(eq=False)
 class View:
     """What the cluster shows its router.
@@ -86,26 +98,13 @@ class View:
     millisecond: float = 1.0
     seed: int = 0
     up: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
-    truth: Workers | None = field(default=None, repr=False)
+    truth: Truth | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.up.size:
             self.up = np.ones(self.workers, np.bool_)
 
-    def index(self) -> PrefixIndex:
-        """A new index of what was sent where, which forgets nothing."""
-        from kvtheory.engine.fleet import PrefixIndex
-
-        return PrefixIndex(self.tree, self.workers)
-
-    def believed(self) -> PrefixIndex:
-        """A new index that forgets as a leaf-LRU cache of the workers' capacity does."""
-        from kvtheory.engine.fleet import Caches
-        from kvtheory.policies.lru import LeafLRU
-
-        return Caches(self.tree, self.workers, self.capacity, LeafLRU)
-
-    def true(self) -> Workers:
+    def true(self) -> Truth:
         """The workers themselves: their caches and their work.
 
         Raises:

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from kvtheory.errors import InputError
 from kvtheory.model import Trace
-from kvtheory.registry import lookup, plugins
+from kvtheory.registry import lookup, modules, plugins, unique
 from kvtheory.specs import convert, parameters
 
 Generator = Callable[..., Trace]
 
 
+@cache
 def workloads() -> dict[str, Generator]:
-    """Installed workload generators, by name (entry points of `kvtheory.workloads`)."""
-    return plugins("kvtheory.workloads")
+    """Installed workload generators, by name.
+
+    An entry point of `kvtheory.workloads` is a generator, or a package whose modules are looked through: one
+    that holds a function of its own name is a workload.
+
+    Raises:
+        InputError: if an entry point cannot be loaded or is neither, or two have the same name.
+    """
+    found: list[tuple[str, Generator]] = []
+    for name, item in plugins("kvtheory.workloads").items():
+        if inspect.ismodule(item) and hasattr(item, "__path__"):
+            functions = [(module.__name__.rpartition(".")[2], module) for module in modules(item)]
+            found += [(stem, vars(module)[stem]) for stem, module in functions if stem in vars(module)]
+        elif callable(item):
+            found.append((name, item))
+        else:
+            raise InputError(f"entry point '{name}' of kvtheory.workloads is neither function nor package")
+    return unique(found, "workloads")
 
 
 def generate(spec: str) -> Trace:

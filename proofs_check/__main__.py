@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import pkgutil
 import sys
 import time
 from pathlib import Path
@@ -13,19 +11,26 @@ from typing import Any
 
 import proofs_check
 from kvtheory.atomic import atomic_write, require_writable
-from kvtheory.errors import KVTheoryError
+from kvtheory.errors import InputError, KVTheoryError
+from kvtheory.registry import lookup, modules, plugins, unique
 from proofs_check.theorem import Effort, Row, Theorem
 
 
 def theorems() -> dict[str, Theorem]:
-    """Every theorem, by the stem of its file."""
-    found = {}
-    for info in pkgutil.iter_modules(proofs_check.__path__):
-        if info.name != "__main__":
-            module = importlib.import_module(f"proofs_check.{info.name}")
-            if isinstance(theorem := getattr(module, "THEOREM", None), Theorem):
-                found[info.name] = theorem
-    return found
+    """Every theorem: this package's by the stem of its file, and the entry points of `kvtheory.theorems`.
+
+    Raises:
+        InputError: if an entry point cannot be loaded or is no theorem, or two have the same name.
+    """
+    own = [
+        (module.__name__.rpartition(".")[2], vars(module).get("THEOREM")) for module in modules(proofs_check)
+    ]
+    found = [(name, item) for name, item in own if isinstance(item, Theorem)]
+    for name, item in plugins("kvtheory.theorems").items():
+        if not isinstance(item, Theorem):
+            raise InputError(f"entry point '{name}' of kvtheory.theorems is not a Theorem")
+        found.append((name, item))
+    return unique(found, "theorems")
 
 
 def to_json(theorem: Theorem, effort: Effort, rows: list[Row], notes: list[str]) -> dict[str, Any]:
@@ -64,8 +69,8 @@ def show(name: str, theorem: Theorem, effort: Effort, rows: list[Row], notes: li
         print(f"  note   {note}")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Check the named theorems, or all of them."""
+def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m proofs_check", description=proofs_check.__doc__)
     parser.add_argument("theorem", nargs="*", help="file stems; default: all")
     effort = parser.add_mutually_exclusive_group()
@@ -74,42 +79,55 @@ def main(arguments: list[str] | None = None) -> int:
     )
     effort.add_argument("--deep", action="store_true", help="larger instances, minutes to hours")
     parser.add_argument("--json", metavar="F", help="write the rows to a file; '-' for stdout")
-    options = parser.parse_args(arguments)
-    known = theorems()
-    for name in options.theorem:
-        if name not in known:
-            print(f"proofs_check: no theorem is named '{name}'; known: {', '.join(known)}", file=sys.stderr)
-            return 2
-    if options.json not in (None, "-"):
-        try:
-            require_writable(Path(options.json))
-        except KVTheoryError as error:
-            print(f"proofs_check: {error}", file=sys.stderr)
-            return 2
-    chosen = Effort.DEEP if options.deep else Effort.QUICK if options.quick else Effort.STANDARD
-    results, failed = {}, 0
-    for name in options.theorem or known:
-        theorem, start = known[name], time.perf_counter()
-        rows, notes = theorem.outcome(chosen)
-        failed += sum(not row.holds for row in rows)
-        results[name] = to_json(theorem, chosen, rows, notes)
-        if options.json != "-":
-            show(name, theorem, chosen, rows, notes, time.perf_counter() - start)
+    return parser.parse_args(arguments)
+
+
+def check(chosen: dict[str, Theorem], effort: Effort, *, silent: bool) -> dict[str, Any]:
+    """The rows of theorems as JSON, each shown when it is there unless `silent`."""
+    results = {}
+    for name, theorem in chosen.items():
+        start = time.perf_counter()
+        rows, notes = theorem.outcome(effort)
+        results[name] = to_json(theorem, effort, rows, notes)
+        if not silent:
+            show(name, theorem, effort, rows, notes, time.perf_counter() - start)
             sys.stdout.flush()
-    text = json.dumps(results)
-    if options.json == "-":
-        print(text)
-    elif options.json:
+    return results
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check the named theorems, or all of them."""
+    options = read_arguments(arguments)
+    effort = Effort.DEEP if options.deep else Effort.QUICK if options.quick else Effort.STANDARD
+    to_stdout = options.json == "-"
+    file = None if options.json is None or to_stdout else Path(options.json)
+    try:
+        known = theorems()
+        chosen = {name: lookup(known, name, "theorem") for name in options.theorem or known}
+        if file:
+            require_writable(file)
+    except KVTheoryError as error:
+        return refused(error)
+    results = check(chosen, effort, silent=to_stdout)
+    if to_stdout:
+        print(json.dumps(results))
+    if file:
         try:
-            with atomic_write(Path(options.json), "w") as stream:
-                stream.write(text + "\n")
+            with atomic_write(file, "w") as stream:
+                stream.write(json.dumps(results) + "\n")
         except KVTheoryError as error:
-            print(f"proofs_check: {error}", file=sys.stderr)
-            return 2
-    if options.json != "-":
-        total = sum(len(result["rows"]) for result in results.values())
-        print(f"{total - failed} rows hold, {failed} fail, in {len(results)} theorems")
-    return 1 if failed else 0
+            return refused(error)
+    verdicts = [row["holds"] for result in results.values() for row in result["rows"]]
+    if not to_stdout:
+        held = sum(verdicts)
+        print(f"{held} rows hold, {len(verdicts) - held} fail, in {len(results)} theorems")
+    return 0 if all(verdicts) else 1
+
+
+def refused(error: KVTheoryError) -> int:
+    """Say what is wrong in one line; the exit code."""
+    print(f"proofs_check: {error}", file=sys.stderr)
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from kvtheory.cells import finish_cells
 from kvtheory.errors import KVTheoryError
-from kvtheory.sweep import finish_cells
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from kvtheory.backends import DIED
+from kvtheory.cells import compute_elsewhere
 from kvtheory.cli import run
 from kvtheory.errors import KVTheoryError
-from kvtheory.sweep import compute_cell, compute_elsewhere, read_plan, run_sweep
+from kvtheory.sweep import compute_cell, read_plan, run_sweep
 
 HERE = Path(__file__).parent
 PLAN = """

@@ -9,7 +9,7 @@ import pytest
 
 import kvtheory.policies
 from kvtheory import registry
-from kvtheory.errors import InputError, KVTheoryError, PolicyError
+from kvtheory.errors import InputError, PolicyError
 from kvtheory.policies.lru import LeafLRU
 from kvtheory.policy import INTEGER, Policy, Trait
 
@@ -31,10 +31,10 @@ def test_every_file_is_a_policy_under_its_own_name() -> None:
 
 
 def test_two_policies_of_one_name_are_an_error() -> None:
-    with pytest.raises(KVTheoryError, match="two policies are named 'lru'") as caught:
-        registry.index_by_name([LeafLRU, Impostor])
+    with pytest.raises(InputError, match="two policies are named 'lru'") as caught:
+        registry.unique([("lru", LeafLRU), ("lru", Impostor)], "policies")
     assert "kvtheory.policies.lru" in str(caught.value)
-    assert registry.index_by_name([LeafLRU, LeafLRU]) == {"lru": LeafLRU}
+    assert registry.unique([("lru", LeafLRU), ("lru", LeafLRU)], "policies") == {"lru": LeafLRU}
 
 
 class Point:
@@ -52,13 +52,26 @@ def test_plugins_join_and_collide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: found)
     assert registry.plugins("kvtheory.testing_group") == {"x": 1, "y": 2}
     found.append(Point("x", 3))
-    with pytest.raises(KVTheoryError, match=r"two entry points of kvtheory\.other_group are named 'x'"):
+    with pytest.raises(InputError, match=r"two entry points of kvtheory\.other_group are named 'x'"):
         registry.plugins("kvtheory.other_group")
 
 
 def test_a_plugin_policy_may_not_take_a_known_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: [Point("lru", Impostor)])
-    with pytest.raises(KVTheoryError, match="named 'lru'"):
+    with pytest.raises(InputError, match="named 'lru'"):
+        registry.every_policy.__wrapped__()
+
+
+def test_a_plugin_that_does_not_load_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load() -> None:
+        raise ImportError("no module named 'y'")
+
+    broken = Point("x", None)
+    monkeypatch.setattr(broken, "load", load, raising=False)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    with pytest.raises(
+        InputError, match=r"'x' of kvtheory\.policies cannot be loaded: ImportError: no module"
+    ):
         registry.every_policy.__wrapped__()
 
 

@@ -11,7 +11,7 @@ import pytest
 import kvtheory.routers
 from kvtheory import registry
 from kvtheory.cli import run
-from kvtheory.errors import InputError, KVTheoryError
+from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree
 from kvtheory.router import Arrival, Router, View
 from kvtheory.routers.lbgr import LBGR
@@ -64,8 +64,8 @@ def test_every_file_is_a_router_under_its_own_name() -> None:
 
 
 def test_two_routers_of_one_name_are_an_error() -> None:
-    with pytest.raises(KVTheoryError, match=r"two routers are named 'lbgr': kvtheory\.routers\.lbgr and"):
-        registry.index_by_name([LBGR, Impostor], "routers")
+    with pytest.raises(InputError, match=r"two routers are named 'lbgr': kvtheory\.routers\.lbgr and"):
+        registry.unique([("lbgr", LBGR), ("lbgr", Impostor)], "routers")
 
 
 class Point:
@@ -83,10 +83,10 @@ def test_plugins_join_and_what_is_no_router_does_not(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(registry, "entry_points", lambda group: found if group == "kvtheory.routers" else [])
     assert registry.routers.__wrapped__()["optioned"] is Optioned
     found[0] = Point("lbgr", Impostor)
-    with pytest.raises(KVTheoryError, match="two routers are named 'lbgr'"):
+    with pytest.raises(InputError, match="two routers are named 'lbgr'"):
         registry.routers.__wrapped__()
     found[0] = Point("x", dict)
-    with pytest.raises(KVTheoryError, match=r"entry point 'x' of kvtheory\.routers is not a Router"):
+    with pytest.raises(InputError, match=r"entry point 'x' of kvtheory\.routers is not a Router"):
         registry.routers.__wrapped__()
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
-from kvtheory.traces import FORMATS, read_trace, write_trace
+from kvtheory.traces import formats, read_trace, write_trace
 from kvtheory.traces.builder import TreeBuilder
 
 REAL = Path(__file__).parents[2] / "shared/traces/mooncake_conversation.jsonl"
@@ -186,8 +186,8 @@ def test_bailian_columns():
 
 def test_formats_are_told_apart_by_the_first_record():
     sized = {"block_size": 4, "hash_ids": [1], "input_length": 3}
-    assert FORMATS["kvcache_ai"].detect(sized)
-    assert not FORMATS["kvcache_ai"].detect(sized | {"timestamp": 5, "output_length": 1})
+    assert formats()["kvcache_ai"].detect(sized)
+    assert not formats()["kvcache_ai"].detect(sized | {"timestamp": 5, "output_length": 1})
     assert read([sized]).columns == {}
     timed = read([sized | {"timestamp": 5}, sized | {"timestamp": 6}])
     assert timed.columns["timestamp"].tolist() == [0.005, 0.006]
@@ -264,7 +264,7 @@ def test_the_id_table_grows():
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("name", sorted(formats()))
 def test_the_real_trace(tmp_path, name):
     trace = read_trace(REAL)
     assert (len(trace), trace.accesses, trace.tree.n) == (12_031, 288_500, 182_790)

@@ -12,6 +12,7 @@ from kvtheory.engine.arrivals import sessions
 from kvtheory.errors import InputError
 from kvtheory.traces import conversations as module
 from kvtheory.traces import read_trace
+from kvtheory.traces.sharegpt import ShareGPT
 
 TALK = [[("human", "Why is the sky blue, and why is the sea?"), ("gpt", "Rayleigh." * 20), ("human", "And?")]]
 
@@ -125,7 +126,7 @@ def test_an_array_that_comes_in_pieces(monkeypatch):
     text = whole.decode().split("\n")
     for size in (1, 2, 7, 100):
         chunks = [module.Lines(i + 1, text[i : i + size]) for i in range(0, len(text), size)]
-        trace = module.read_conversations("x", iter(chunks), module.ShareGPT())
+        trace = module.read_conversations("x", iter(chunks), ShareGPT())
         assert trace.requests.tolist() == wanted
 
 

@@ -15,8 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 import numba
 
 from kvtheory.engine.kernel import replay
+from kvtheory.engine.node_table import NodeTable
 from kvtheory.engine.object_kernels import kernel_of
-from kvtheory.live.table import NodeTable
 from kvtheory.object_policy import ObjectPolicy
 from kvtheory.registry import every_policy, policies
 from kvtheory.sources import open_source

@@ -14,9 +14,9 @@ from adversaries.evaluation import cells as made
 from adversaries.evaluation import pictures, tables
 from adversaries.evaluation.workloads import CHATS, TRACE, make_workload
 from kvtheory.atomic import atomic_write
+from kvtheory.cells import finish_cells
 from kvtheory.errors import KVTheoryError
 from kvtheory.report.curves import figure_bytes
-from kvtheory.sweep import finish_cells
 
 Row = dict[str, Any]
 

@@ -22,12 +22,12 @@ from adversaries.search.run import Found, search
 from adversaries.search.score import Arena, file_of
 from kvtheory import __version__
 from kvtheory.atomic import atomic_write
+from kvtheory.cells import finish_cells
 from kvtheory.errors import KVTheoryError
 from kvtheory.model import PrefixTree
 from kvtheory.ratio.instance import Instance
 from kvtheory.registry import policies
 from kvtheory.report.atlas import read_atlas
-from kvtheory.sweep import finish_cells
 
 Row = dict[str, Any]
 POLICIES = ("lru", "fifo", "marking", "recursive_lru", "mru", "rlt", "bucketing", "random")

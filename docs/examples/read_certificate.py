@@ -2,9 +2,9 @@
 
 from fractions import Fraction
 
-from kvtheory.certificate import sign
-from kvtheory.certificate_best import best_certificate
 from kvtheory.model import PrefixTree
+from kvtheory.ratio.certificate import sign
+from kvtheory.ratio.certificate_best import best_certificate
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.minimax import best_randomized
 from proofs_check.verify import Rejected, verify

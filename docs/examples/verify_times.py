@@ -2,8 +2,8 @@
 
 import time
 
-from kvtheory.certificate import certificate
-from kvtheory.certificate_best import best_certificate
+from kvtheory.ratio.certificate import certificate
+from kvtheory.ratio.certificate_best import best_certificate
 from kvtheory.ratio.game import play
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.minimax import best_deterministic, best_randomized

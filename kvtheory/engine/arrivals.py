@@ -6,8 +6,7 @@ import numpy as np
 
 from kvtheory._numba import njit
 from kvtheory.errors import InputError
-from kvtheory.model import IntArray, LongArray, Trace
-from kvtheory.router import Floats
+from kvtheory.model import Floats, IntArray, LongArray, Trace
 
 
 def arrival_times(trace: Trace, spec: str, seed: int = 0) -> Floats:

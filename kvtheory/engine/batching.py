@@ -28,14 +28,13 @@ import numpy as np
 
 from kvtheory.engine.fleet import PrefixIndex
 from kvtheory.engine.incidents import NOTHING, Incidents, Pace
+from kvtheory.engine.pinned import PinnedCache
 from kvtheory.engine.workers import FINISH, FIRST_TOKEN, WAKE, Agenda, Job
 from kvtheory.errors import InputError
 from kvtheory.facts import Facts
-from kvtheory.live.pinned import PinnedCache
-from kvtheory.model import IntArray, Number
+from kvtheory.model import Floats, IntArray, Number
 from kvtheory.object_policy import AnyPolicy, reads
 from kvtheory.rng import worker_seeds
-from kvtheory.router import Floats
 
 
 @dataclass(frozen=True)

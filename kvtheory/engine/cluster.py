@@ -34,9 +34,9 @@ from kvtheory.engine.workers import (
     Workers,
 )
 from kvtheory.errors import InputError, RouterError
-from kvtheory.model import CostModel, IntArray, LongArray, Number, Trace
+from kvtheory.model import CostModel, Floats, IntArray, LongArray, Number, Trace
 from kvtheory.object_policy import AnyPolicy
-from kvtheory.router import Arrival, Completion, Floats, Router, View
+from kvtheory.router import Arrival, Completion, Router, View
 
 MakeRouter = Callable[[View], Router]
 UNIT = CostModel()

@@ -17,10 +17,10 @@ from kvtheory.engine.incidents import NOTHING, Incidents
 from kvtheory.engine.object_fleet import ObjectCaches
 from kvtheory.engine.recency_fleet import RecencyCaches
 from kvtheory.facts import Facts
-from kvtheory.model import CostModel, IntArray, LongArray, Trace
+from kvtheory.model import CostModel, Floats, IntArray, LongArray, Trace
 from kvtheory.object_policy import AnyPolicy, ObjectPolicy, reads
 from kvtheory.policy import Trait
-from kvtheory.router import Floats
+from kvtheory.router import Truth
 
 FIRST_TOKEN, FINISH, WAKE, DOWN, UP = range(5)
 LAST = 1 << 62
@@ -114,8 +114,8 @@ class Job:
         return cost
 
 
-class Workers(Protocol):
-    """What the cluster asks of its workers, and what an omniscient router may ask."""
+class Workers(Truth, Protocol):
+    """What the cluster asks of its workers, beside what an omniscient router may ask."""
 
     def send(self, worker: int, request: int, now: float) -> None:
         """A request joins a worker's queue."""
@@ -128,19 +128,6 @@ class Workers(Protocol):
 
     def lose(self, worker: int, now: float) -> list[int]:
         """The worker dies; its unfinished requests, in the order in which they were sent."""
-
-    def match(self, v: int) -> IntArray:
-        """Deepest node of the path of `v` that each worker will hold when its queue is served, 0 for none."""
-
-    def backlog(self, now: float) -> Floats:
-        """Time until each worker has served what it was sent; shape (workers,)."""
-
-    def costs_of(self, request: int) -> Floats:
-        """Service cost of a request at each worker, by what `match` says; shape (workers,)."""
-
-    @property
-    def load(self) -> Floats:
-        """Summed service cost of what each worker was sent and did not lose; shape (workers,)."""
 
 
 def caches_of(

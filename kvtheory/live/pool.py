@@ -16,8 +16,8 @@ from vllm.v1.core.block_pool import BlockPool
 from vllm.v1.core.kv_cache_manager import KVCacheManager
 from vllm.v1.core.kv_cache_utils import make_block_hash_with_group_id
 
+from kvtheory.engine.node_table import NodeTable
 from kvtheory.live.said import said_by
-from kvtheory.live.table import NodeTable
 from kvtheory.object_policy import AnyPolicy, reads
 from kvtheory.policy import Trait
 

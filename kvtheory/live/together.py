@@ -2,7 +2,7 @@
 
 The model of :mod:`kvtheory.model` serves one request after another. An engine admits requests to a running
 batch, and whoever runs pins its blocks until its last token, the partial block at its end too
-(:mod:`kvtheory.live.pinned`). What stands here is the scheduler: first come, first served, as many as fit,
+(:mod:`kvtheory.engine.pinned`). What stands here is the scheduler: first come, first served, as many as fit,
 everybody one token a step. :mod:`kvtheory.engine.batching` has the same with chunks and with time.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kvtheory.engine.pinned import PinnedCache
 from kvtheory.errors import InputError
 from kvtheory.facts import Facts
-from kvtheory.live.pinned import PinnedCache
 from kvtheory.model import IntArray, Trace
 from kvtheory.object_policy import AnyPolicy, reads
 

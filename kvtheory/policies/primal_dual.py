@@ -7,9 +7,9 @@ from math import log
 
 import numpy as np
 
+from kvtheory.model import Floats
 from kvtheory.object_policy import Key
 from kvtheory.rng import SplitMix64
-from kvtheory.router import Floats
 from kvtheory.transfer import Pager, Transferred
 
 BITS = 53

@@ -4,7 +4,7 @@ An instance is a forest below the free root, up to isomorphism, and a capacity k
 others add nothing: where k >= n everything fits and every ratio is 1, and where k is below the height, deeper
 nodes can never be requested and the instance is that of a smaller forest (:func:`find` looks it up).
 
-A cell is one instance and one policy; finished ones are kept by `resume`, as in :mod:`kvtheory.sweep`. A
+A cell is one instance and one policy; finished ones are kept by `resume`, see :mod:`kvtheory.cells`. A
 certificate is made of every ratio that has one, written to a file, and checked by the verifier that is
 installed as an entry point of `kvtheory.verifiers`.
 """
@@ -24,15 +24,15 @@ from typing import Any
 
 from kvtheory import __version__
 from kvtheory.atomic import atomic_write
+from kvtheory.cells import finish_cells
 from kvtheory.errors import InputError, LimitError, VerificationError
 from kvtheory.model import PrefixTree
 from kvtheory.ratio.atlas_forests import Parents, canonical, forests
 from kvtheory.ratio.atlas_theorems import Bounds, theorem
-from kvtheory.ratio.exact import BEST, solve_exact
-from kvtheory.ratio.game import fraction
+from kvtheory.ratio.exact import BEST, Played, Solved, solve_exact
+from kvtheory.ratio.game import Game, fraction
 from kvtheory.ratio.instance import Instance
 from kvtheory.registry import policies, policy_with_columns
-from kvtheory.sweep import finish_cells
 from kvtheory.width import harmonic, width
 
 RATIONAL, NUMERIC, REFUSED, LIMIT = "rational", "numeric", "refused", "limit"
@@ -229,10 +229,11 @@ def figure(instance: Instance, name: str, budget: int | None = None, certify: in
     except LimitError as error:
         return _unknown(LIMIT, str(error))
     verified, reason = _verified(solved, found, certify)
-    return _figure(found, "minimax" if name in BEST else _settled_by(solved), verified, reason)
+    by = _settled_by(solved.game) if isinstance(solved, Played) else "minimax"
+    return _figure(found, by, verified, reason)
 
 
-def _settled_by(game: Any) -> str:
+def _settled_by(game: Game) -> str:
     """Whether the explored game settles the ratio, or only a theorem that caps it."""
     explored = game.complete or game.lower is None or game.bound is not None
     return "game" if explored or game.lower != game.result().upper else "theorem"
@@ -248,11 +249,11 @@ def _unknown(kind: str, reason: str) -> Figure:
     return {**dict.fromkeys(FIELDS), "kind": kind, "by": None, "verified": None, "reason": reason}
 
 
-def _proved(instance: Instance, known: Bounds, game: Any, certify: int) -> Figure:
+def _proved(instance: Instance, known: Bounds, game: Game, certify: int) -> Figure:
     """A ratio that a theorem gives; what was explored of the game must not contradict it."""
     found = game.result().to_json()
     if game.complete and game.lower == known.ratio:
-        verified, reason = _verified(game, found, certify)
+        verified, reason = _verified(Played(game), found, certify)
         return _figure(found, "game", verified, reason)
     bound = known.checked_upper(instance, game)
     if game.complete or game.lower is None or not game.lower <= known.ratio <= bound:
@@ -262,9 +263,9 @@ def _proved(instance: Instance, known: Bounds, game: Any, certify: int) -> Figur
     return _figure(found, "theorem", None, known.where)
 
 
-def _verified(solved: Any, found: dict[str, Any], certify: int) -> tuple[bool | None, str | None]:
+def _verified(solved: Solved, found: dict[str, Any], certify: int) -> tuple[bool | None, str | None]:
     """Whether the installed verifier accepts an exact certificate; if there is none, why."""
-    from kvtheory.certificate import write_certificate
+    from kvtheory.ratio.certificate import write_certificate
     from kvtheory.verify import verify_file
 
     if found["ratio"] is None:

@@ -60,8 +60,8 @@ class Best:
         }
 
     def certificate(self) -> dict[str, Any]:
-        """The proof as JSON; errors as :func:`kvtheory.certificate_best.best_certificate`."""
-        from kvtheory.certificate_best import best_certificate
+        """The proof as JSON; errors as :func:`kvtheory.ratio.certificate_best.best_certificate`."""
+        from kvtheory.ratio.certificate_best import best_certificate
 
         return best_certificate(self.found)
 

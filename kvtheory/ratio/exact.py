@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from kvtheory.errors import InputError
 from kvtheory.ratio.atlas_theorems import theorem
 from kvtheory.ratio.best import Best, Enclosed, deterministic, randomized
+from kvtheory.ratio.certificate import certificate
 from kvtheory.ratio.game import ExactRatio, Game, play
 from kvtheory.ratio.instance import Instance
 from kvtheory.registry import policy_with_columns
@@ -25,7 +26,7 @@ class Result(Protocol):
 
 
 class Solved(Protocol):
-    """A solved instance; :class:`kvtheory.ratio.game.Game` is one."""
+    """A solved instance: a policy's game (:class:`Played`), or the best there is."""
 
     def result(self) -> Result: ...
     def certificate(self) -> dict[str, Any]: ...
@@ -76,32 +77,32 @@ def solve_exact(instance: Instance, name: str, budget: int | None) -> Solved:
         return BEST[name](instance, budget)
     policy = policy_with_columns(name, BEST)
     if proved := theorem(instance, name):
-        return ByTheorem(proved.explored(instance, policy), proved.ratio)
-    return play(instance, policy, budget=budget)
+        return Played(proved.explored(instance, policy), proved.ratio)
+    return Played(play(instance, policy, budget=budget))
 
 
 @dataclass(frozen=True)
-class ByTheorem:
-    """A policy whose game is infinite, and whose ratio a theorem gives.
+class Played:
+    """A policy's game.
 
     Attributes:
-        game: a small part of the game; its certificate proves a lower bound.
-        ratio: by the theorem.
+        game: what was explored of it; its certificate proves a lower bound at least.
+        ratio: what a theorem gives where the game is infinite.
     """
 
     game: Game
-    ratio: Fraction
+    ratio: Fraction | None = None
 
     def result(self) -> ExactRatio:
-        """The theorem's ratio; `prefix` and `cycle` only where a cycle attains it."""
+        """The answer; where it is the theorem's, with `prefix` and `cycle` only if a cycle attains it."""
         found = self.game.result()
-        if found.ratio == self.ratio:
+        if self.ratio is None or found.ratio == self.ratio:
             return found
         return replace(found, lower=self.ratio, upper=self.ratio, prefix=None, cycle=None)
 
     def certificate(self) -> dict[str, Any]:
-        """The proof of what the explored part shows; errors as :func:`kvtheory.certificate.certificate`."""
-        return self.game.certificate()
+        """The proof of what was explored; errors as :func:`kvtheory.ratio.certificate.certificate`."""
+        return certificate(self.game)
 
 
 def emitted_policy(solved: Solved) -> dict[str, Any]:

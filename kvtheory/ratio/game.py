@@ -81,12 +81,6 @@ class Game:
         """The largest ratio of a cycle that was found, at least 1; None if it is infinite."""
         return None if self.best.ratio is None else max(Fraction(1), self.best.ratio / self.player.scale)
 
-    def certificate(self) -> dict[str, Any]:
-        """The proof as JSON; errors as :func:`kvtheory.certificate.certificate`."""
-        from kvtheory.certificate import certificate
-
-        return certificate(self)
-
     def result(self) -> ExactRatio:
         """The answer, with a cycle in concrete nodes."""
         start = time.perf_counter()

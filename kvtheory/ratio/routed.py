@@ -15,13 +15,13 @@ from kvtheory.engine.batching import Batching
 from kvtheory.engine.cluster import ClusterRun, MakeRouter, simulate
 from kvtheory.engine.incidents import NOTHING, Incidents
 from kvtheory.errors import InputError
-from kvtheory.model import CostModel, Number, Trace
+from kvtheory.model import CostModel, Floats, Number, Trace
 from kvtheory.object_policy import AnyPolicy
 from kvtheory.offline.makespan_ilp import solve_routing
 from kvtheory.offline.routing_bound import makespan_lower_bound
 from kvtheory.offline.witness_file import written as exactly
 from kvtheory.ratio.empirical import Progress, student_interval
-from kvtheory.router import Floats, Router
+from kvtheory.router import Router
 
 RouterChoice = tuple[str, MakeRouter, type[Router]]
 """As :func:`~kvtheory.registry.select_routers` gives them: label, maker, class."""

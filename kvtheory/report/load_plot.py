@@ -9,9 +9,9 @@ import numpy as np
 
 from kvtheory.atomic import atomic_write
 from kvtheory.engine.cluster import ClusterRun
+from kvtheory.model import Floats
 from kvtheory.ratio.routed import RouteReport, percentile
 from kvtheory.report.curves import COLOURS, check_plot_path, figure_bytes
-from kvtheory.router import Floats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kvtheory.books import least, require
+from kvtheory.books import index_of, least, require
 from kvtheory.router import Arrival, Router, View
 
 
@@ -34,7 +34,7 @@ class CacheAware(Router):
         require(0 <= threshold <= 1, "cache_aware", "threshold", f"{threshold} is not in 0..1")
         super().__init__(view)
         self.threshold, self.absolute, self.relative = threshold, absolute, relative
-        self.index = view.index()
+        self.index = index_of(view, "seen")
         self.size = np.zeros(view.workers, np.int64)
 
     def choose(self, arrival: Arrival) -> int:

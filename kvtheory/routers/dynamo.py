@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kvtheory.books import ActiveBlocks, Index, Ledger, index_of, least, require
-from kvtheory.model import LongArray
+from kvtheory.model import Floats, LongArray
 from kvtheory.rng import SplitMix64
-from kvtheory.router import Arrival, Completion, Floats, Router, View
+from kvtheory.router import Arrival, Completion, Router, View
 
 
 class Dynamo(Router):

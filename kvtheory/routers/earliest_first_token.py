@@ -8,10 +8,11 @@ from collections import deque
 import numpy as np
 
 from kvtheory._numba import njit
+from kvtheory.books import index_of
 from kvtheory.engine.workers import Rates
 from kvtheory.errors import InputError
-from kvtheory.model import IntArray, LongArray
-from kvtheory.router import Arrival, Completion, Floats, Router, View
+from kvtheory.model import Floats, IntArray, LongArray
+from kvtheory.router import Arrival, Completion, Router, View
 
 KEPT = 0.98  # of what is known about a worker's pace, at each completion
 STALL = 4.0  # times its prediction: a longer prefill is a stall or a clock that jumped, not a pace
@@ -108,7 +109,7 @@ class EarliestFirstToken(Router):
             if not 0 <= value < math.inf:
                 raise InputError(f"{value} is not between 0 and infinity", field=f"{self.name}: {option}")
         super().__init__(view)
-        self.index = view.believed()
+        self.index = index_of(view, "believed")
         self.rates = rates = Rates.of(view.costs)
         self.per_unit = (rates.fixed, rates.cached, rates.miss, rates.attention)
         self.thrift, self.idle_thrift, self.margin, self.learn = thrift, idle_thrift, margin, learn

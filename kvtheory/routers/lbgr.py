@@ -8,8 +8,8 @@ import numpy as np
 
 from kvtheory._numba import njit
 from kvtheory.books import Index, index_of
-from kvtheory.model import IntArray, LongArray
-from kvtheory.router import Arrival, Completion, Floats, Router, View
+from kvtheory.model import Floats, IntArray, LongArray
+from kvtheory.router import Arrival, Completion, Router, View
 
 TICK = 20.0  # milliseconds between two decays of the load
 KEPT = 31 / 32  # of the load, at each

@@ -7,7 +7,8 @@ from math import log
 import numpy as np
 
 from kvtheory.books import require
-from kvtheory.router import Arrival, Completion, Floats, Router, View
+from kvtheory.model import Floats
+from kvtheory.router import Arrival, Completion, Router, View
 
 
 class Potential(Router):

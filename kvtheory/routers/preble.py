@@ -6,10 +6,10 @@ from collections import deque
 
 import numpy as np
 
-from kvtheory.books import least, require
+from kvtheory.books import index_of, least, require
 from kvtheory.engine.workers import Rates
-from kvtheory.model import LongArray
-from kvtheory.router import Arrival, Floats, Router, View
+from kvtheory.model import Floats, LongArray
+from kvtheory.router import Arrival, Router, View
 
 WINDOW = 180_000.0  # milliseconds: three minutes
 
@@ -43,7 +43,7 @@ class Preble(Router):
         require(window > 0, "preble", "window", f"{window}: a window is longer than 0")
         require(imbalance >= 1, "preble", "imbalance", f"{imbalance} is below 1")
         super().__init__(view)
-        self.index = view.believed()
+        self.index = index_of(view, "believed")
         self.rates = Rates.of(view.costs)
         self.window, self.imbalance = window * view.millisecond, imbalance
         self.load: Floats = np.zeros(view.workers)  # service in the window

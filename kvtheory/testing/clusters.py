@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from kvtheory.engine.cluster import UNIT
 from kvtheory.engine.incidents import NOTHING, Incidents
-from kvtheory.model import CostModel, Trace
+from kvtheory.model import CostModel, Floats, Trace
 from kvtheory.rng import SplitMix64
-from kvtheory.router import Floats
 from kvtheory.testing.instances import Instance, random_instance, spider
 from kvtheory.testing.strategies import instances, seeds
 

@@ -1,4 +1,4 @@
-"""What a format of conversations is: one subclass, one file; and how text becomes blocks.
+"""What a format of conversations is: one subclass, one file, here or elsewhere; and how text becomes blocks.
 
 There is no tokeniser here. A token is 4 bytes of UTF-8, the last of a message maybe fewer: about what English
 costs in the vocabularies of today, and wrong by a factor of two or three for other scripts. Two prompts share
@@ -7,10 +7,12 @@ the full blocks of tokens that they have in common; what follows the last full b
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
+
+from kvtheory.traces.format import TraceFormat
 
 BYTES = 4  # of a token
 ROOT = b""
@@ -28,18 +30,8 @@ class Message(NamedTuple):
     text: str
 
 
-class Conversations(ABC):
-    """A format of conversations: JSON lines, or one JSON array, a conversation each.
-
-    Attributes:
-        name: what documentation calls it.
-    """
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def detect(self, record: Mapping[str, Any]) -> bool:
-        """Whether a file with this first record is in this format; asked in the order of the reader."""
+class Conversations(TraceFormat):
+    """A format of conversations: JSON lines, or one JSON array, a conversation each."""
 
     @abstractmethod
     def messages(self, record: Mapping[str, Any]) -> list[Message]:

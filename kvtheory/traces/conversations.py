@@ -20,11 +20,9 @@ from kvtheory.model import PrefixTree, Trace
 from kvtheory.traces.builder import TreeBuilder
 from kvtheory.traces.columns import kind_of
 from kvtheory.traces.conversation import Blocks, Conversations, Message
-from kvtheory.traces.sharegpt import ShareGPT
+from kvtheory.traces.formats import conversation_formats, recognise
 from kvtheory.traces.source import Lines
-from kvtheory.traces.ultrachat import UltraChat
 
-CONVERSATIONS: dict[str, Conversations] = {form.name: form for form in (ShareGPT(), UltraChat())}
 COLUMNS = ("output_length", "chat_id", "parent_chat_id", "turn")
 CLIENTS = 128
 BLOCK = 16  # tokens, as vLLM has it
@@ -34,15 +32,19 @@ SPACE = re.compile(r"\s*")
 Numbered = tuple[int, Mapping[str, Any]]
 
 
-def find_format(chunk: Lines) -> Conversations | None:
-    """The format of a file that begins so; None if it holds no conversations."""
+def find_format(name: str, chunk: Lines) -> Conversations | None:
+    """The format of a file that begins so; None if it holds no conversations.
+
+    Raises:
+        InputError: if two formats know it.
+    """
     try:
         _, record = next(records("", iter([chunk])))
     except (InputError, StopIteration):
         return None
     if "hash_ids" in record:
         return None
-    return next((form for form in CONVERSATIONS.values() if form.detect(record)), None)
+    return recognise(record, conversation_formats(), name)
 
 
 def records(name: str, chunks: Iterator[Lines]) -> Iterator[Numbered]:

@@ -1,4 +1,4 @@
-"""What a trace format is: one subclass, one file."""
+"""What a trace format is: one subclass, one file, here or in another distribution."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Request:
         hash_ids: block ids, root to tip.
         input_length: tokens on the path.
         block_size: tokens in a full block.
-        block_tokens: tokens of each block where `input_length` does not tell them; else None.
+        block_tokens: tokens of each block where `input_length` does not tell them and the format
+            `counts_blocks`; else None.
         values: the trace's columns at this request, `timestamp` in seconds, `type` by name.
     """
 
@@ -31,22 +32,35 @@ class Request:
     values: Mapping[str, Any]
 
 
-class Format(ABC):
-    """A JSON-lines format, one request a line, with the block ids of its prompt in `hash_ids`.
+class TraceFormat(ABC):
+    """What a file may hold: requests (:class:`Format`) or conversations
+    (:class:`kvtheory.traces.conversation.Conversations`).
 
     Attributes:
         name: what the command line calls it.
-        block_size: tokens in a block where no record says; None: every record must say.
-        required: fields that a record must have; others are optional, but in all records or in none.
+        fallback: takes the files that no other format knows.
     """
 
     name: ClassVar[str]
-    block_size: ClassVar[int | None]
-    required: ClassVar[tuple[str, ...]] = ("hash_ids",)
+    fallback: ClassVar[bool] = False
 
     @abstractmethod
     def detect(self, record: Mapping[str, Any]) -> bool:
-        """Whether a trace with this first record is in this format; asked in the order of `FORMATS`."""
+        """Whether a file with this first record is in this format; two that say so are an error."""
+
+
+class Format(TraceFormat):
+    """A JSON-lines format, one request a line, with the block ids of its prompt in `hash_ids`.
+
+    Attributes:
+        block_size: tokens in a block where no record says; None: every record must say.
+        required: fields that a record must have; others are optional, but in all records or in none.
+        counts_blocks: has a key for the tokens of each block.
+    """
+
+    block_size: ClassVar[int | None]
+    required: ClassVar[tuple[str, ...]] = ("hash_ids",)
+    counts_blocks: ClassVar[bool] = False
 
     @abstractmethod
     def columns(self) -> list[StoredColumn]:

@@ -18,9 +18,12 @@ class KVCacheAI(Format):
     name = "kvcache_ai"
     block_size = None
     required = ("block_size", "hash_ids", "input_length")
+    counts_blocks = True
 
     def detect(self, record: Mapping[str, Any]) -> bool:
         """Token counts per block, or block size and input length beside less than all of Mooncake's keys."""
+        if "chat_id" in record:
+            return False
         sized = {"block_size", "input_length"} <= record.keys()
         return "block_tokens" in record or (sized and not {"timestamp", "output_length"} <= record.keys())
 

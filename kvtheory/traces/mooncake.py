@@ -16,9 +16,10 @@ class Mooncake(Format):
 
     name = "mooncake"
     block_size = 512
+    fallback = True
 
     def detect(self, record: Mapping[str, Any]) -> bool:
-        """Whatever has block ids and is of no other format."""
+        """Whatever has block ids."""
         return "hash_ids" in record
 
     def columns(self) -> list[StoredColumn]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
-from kvtheory.traces.bailian import Bailian
 from kvtheory.traces.builder import Conflict, TreeBuilder
 from kvtheory.traces.columns import (
     INT32_MAX,
@@ -29,12 +28,8 @@ from kvtheory.traces.columns import (
     kind_of,
 )
 from kvtheory.traces.conversations import find_format, read_conversations
-from kvtheory.traces.format import Format
-from kvtheory.traces.kvcache_ai import KVCacheAI
-from kvtheory.traces.mooncake import Mooncake
+from kvtheory.traces.formats import formats, recognise
 from kvtheory.traces.source import Lines, read_lines, source_name
-
-FORMATS: dict[str, Format] = {format.name: format for format in (Bailian(), KVCacheAI(), Mooncake())}
 
 
 def read_trace(
@@ -69,7 +64,7 @@ def read_trace(
         start = next(chunks, None)
         if start is None:
             return reader.finish()
-        conversations = find_format(start)
+        conversations = find_format(name, start)
         if conversations is not None:
             return read_conversations(name, chain([start], chunks), conversations, block_size)
         for lines in chain([start], chunks):
@@ -95,7 +90,8 @@ class _Reader:
             raise TypeError
         if "hash_ids" not in record:
             self._refuse("missing", line, "hash_ids")
-        form = next(form for form in FORMATS.values() if form.detect(record))
+        form = recognise(record, formats(), self.name)
+        assert form is not None, "one format takes whatever has block ids"
         stated = record.get("block_size")
         if "block_size" in record and (wrong := integer_fault(stated, 1, INT32_MAX)):
             self._refuse(wrong, line, "block_size")

@@ -19,7 +19,7 @@ from kvtheory.errors import InputError
 from kvtheory.model import IntArray, Trace
 from kvtheory.registry import lookup
 from kvtheory.traces.format import Format, Request
-from kvtheory.traces.reader import FORMATS
+from kvtheory.traces.formats import formats
 
 _LINES_PER_WRITE = 4096
 
@@ -27,18 +27,19 @@ _LINES_PER_WRITE = 4096
 def write_trace(trace: Trace, path: str | Path, format: str = "mooncake") -> None:
     """Write a trace; reading it again gives the same trace, renumbered in order of first appearance.
 
-    A block that is not full and not the last of its path is exact in `kvcache_ai` alone; columns that a
-    format has no key for are left out. A trace read with `on_conflict="split"` is read again only so.
+    A block that is not full and not the last of its path is exact only where the format `counts_blocks`;
+    columns that a format has no key for are left out. A trace read with `on_conflict="split"` is read again
+    only so.
 
     Args:
         trace: what to write; where it has no ids, node numbers are the block ids.
         path: a file, compressed if it ends in `.gz` or `.zst`; `-` for standard output.
-        format: a name in `FORMATS`.
+        format: one of :func:`kvtheory.traces.formats.formats`.
 
     Raises:
         InputError: if the format is unknown, a timestamp not finite, or the file cannot be written.
     """
-    form = lookup(FORMATS, format, "trace format")
+    form = lookup(formats(), format, "trace format")
     if "timestamp" in trace.columns and not np.isfinite(trace.columns["timestamp"].astype(np.float64)).all():
         raise InputError("not a finite number", file=trace.source, field="timestamp")
     lines = (json.dumps(form.write(request)) + "\n" for request in _requests(trace, form))
@@ -51,7 +52,7 @@ def write_trace(trace: Trace, path: str | Path, format: str = "mooncake") -> Non
 def _requests(trace: Trace, form: Format) -> Iterator[Request]:
     tree = trace.tree
     total = tree.path_sums(tree.tokens)
-    counted = form.name == "kvcache_ai" and _needs_block_tokens(trace)
+    counted = form.counts_blocks and _needs_block_tokens(trace)
     ids = np.arange(tree.n + 1) if trace.ids is None else trace.ids
     depths = trace.depths
     for index, v in enumerate(trace.requests):

@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_bookkeeping.py [POLICY...]
 
 Every registered policy (or those named) twice: replayed by the simulator, and one call at a time as inside
-vLLM (:class:`kvtheory.live.table.NodeTable`); in the same run two peers, a flat LRU in an `OrderedDict` and a
-queue of free blocks as vLLM's, both in Python, one call for a block.
+vLLM (:class:`kvtheory.engine.node_table.NodeTable`); in the same run two peers, a flat LRU in an
+`OrderedDict` and a queue of free blocks as vLLM's, both in Python, one call for a block.
 
 The load. Prompts of DEPTH blocks that share nothing, a cache of CAPACITY blocks. *Fill*: new prompts until
 the cache is full. *Hit*: prompts that are cached, in a random order, ROUNDS times each. *Churn*: new prompts
@@ -38,9 +38,9 @@ import numpy as np
 
 from kvtheory.atomic import atomic_write
 from kvtheory.engine.kernel import prepare
+from kvtheory.engine.node_table import NodeTable
 from kvtheory.engine.object_kernels import kernel_of
 from kvtheory.engine.templates.live import INSERTIONS
-from kvtheory.live.table import NodeTable
 from kvtheory.model import PrefixTree, Trace
 from kvtheory.object_policy import AnyPolicy, ObjectPolicy, reads
 from kvtheory.policy import Trait

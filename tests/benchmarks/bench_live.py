@@ -26,7 +26,7 @@ from rich.table import Table
 
 from gpu_validation.engine import Engine, Job
 from gpu_validation.study import device, versions
-from kvtheory.live.table import NodeTable
+from kvtheory.engine.node_table import NodeTable
 from kvtheory.registry import policies
 
 VARIANTS = (None, *sorted(policies()))

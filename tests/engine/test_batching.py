@@ -16,9 +16,9 @@ from kvtheory.engine.cluster import ClusterRun, simulate
 from kvtheory.engine.incidents import Incidents, parse_incidents
 from kvtheory.errors import InputError
 from kvtheory.live.together import hits_together
-from kvtheory.model import CostModel, PrefixTree, Trace
+from kvtheory.model import CostModel, Floats, PrefixTree, Trace
 from kvtheory.registry import policies
-from kvtheory.router import Arrival, Completion, Floats, View
+from kvtheory.router import Arrival, Completion, View
 from kvtheory.routers.round_robin import RoundRobin
 from kvtheory.sources import generate
 from kvtheory.testing.strategies import instances

@@ -220,7 +220,7 @@ def test_the_page_says_which_engine_served(found: dict[str, Any], tmp_path: Path
 def test_neither_study_nor_report_imports_vllm() -> None:
     code = (
         "import sys, gpu_validation.study, gpu_validation.__main__, gpu_validation.report;"
-        "import kvtheory.live.plugin, kvtheory.live.table;"
+        "import kvtheory.live.plugin, kvtheory.engine.node_table;"
         "sys.exit(any(name.split('.')[0] in ('vllm', 'torch') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

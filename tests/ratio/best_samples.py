@@ -1,6 +1,6 @@
 """Certificates of the best ratios for the tests of the verifier, and the solved games behind them."""
 
-from kvtheory.certificate_best import best_certificate
+from kvtheory.ratio.certificate_best import best_certificate
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.minimax import best_deterministic, best_randomized
 from kvtheory.shapes import parse_tree

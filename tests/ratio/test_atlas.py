@@ -308,16 +308,16 @@ def test_a_wrong_theorem_is_contradicted_by_the_game(monkeypatch):
 
 
 def test_a_rejected_certificate_stops_the_atlas(monkeypatch):
-    import kvtheory.certificate
+    import kvtheory.ratio.certificate
 
     instance = Instance.of(PrefixTree.from_parents([0, 0, 0]), 2)
-    write = kvtheory.certificate.write_certificate
+    write = kvtheory.ratio.certificate.write_certificate
 
     def altered(file, found):
         found["lower"]["cycle"].pop()
-        write(file, kvtheory.certificate.sign(found))
+        write(file, kvtheory.ratio.certificate.sign(found))
 
-    monkeypatch.setattr(kvtheory.certificate, "write_certificate", altered)
+    monkeypatch.setattr(kvtheory.ratio.certificate, "write_certificate", altered)
     with pytest.raises(VerificationError):
         figure(instance, "lru")
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from kvtheory.certificate import VERIFIER_KNOWS, certificate, sign, write_certificate
 from kvtheory.errors import LimitError
 from kvtheory.model import PrefixTree
+from kvtheory.ratio.certificate import VERIFIER_KNOWS, certificate, sign, write_certificate
 from kvtheory.ratio.game import play
 from kvtheory.ratio.instance import Instance
 from kvtheory.registry import policies

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import proofs_check
-from kvtheory import certificate_best
-from kvtheory.certificate import certificate
-from kvtheory.certificate_best import best_certificate
 from kvtheory.errors import InputError, LimitError
 from kvtheory.model import PrefixTree
+from kvtheory.ratio import certificate_best
+from kvtheory.ratio.certificate import certificate
+from kvtheory.ratio.certificate_best import best_certificate
 from kvtheory.ratio.game import play
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.minimax import best_deterministic, best_randomized

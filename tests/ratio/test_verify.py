@@ -14,8 +14,8 @@ from forging import copy, leaves, put, variants, verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtheory.certificate import certificate, sign, upper_part
-from kvtheory.certificate_best import best_certificate
+from kvtheory.ratio.certificate import certificate, sign, upper_part
+from kvtheory.ratio.certificate_best import best_certificate
 from kvtheory.ratio.cover import upper_bound
 from kvtheory.ratio.game import fraction, play
 from kvtheory.ratio.instance import Instance

@@ -8,7 +8,7 @@ import pytest
 from best_samples import CHAINS, FOUND, HONEST, LOWER, UPPER, game
 from forging import copy, leaves, put, text, variants, verdict
 
-from kvtheory.certificate import sign
+from kvtheory.ratio.certificate import sign
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.minimax import best_deterministic, best_randomized
 from kvtheory.ratio.minimax_adversary import Adversary

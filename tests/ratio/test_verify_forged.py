@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from kvtheory.certificate import certificate, sign
 from kvtheory.cli import run
+from kvtheory.ratio.certificate import certificate, sign
 from kvtheory.ratio.game import play
 from kvtheory.ratio.instance import Instance
 from kvtheory.registry import policies

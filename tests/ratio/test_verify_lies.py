@@ -8,7 +8,7 @@ from forging import copy, leaves, put, text, verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtheory.certificate import sign
+from kvtheory.ratio.certificate import sign
 from proofs_check.verify import Rejected, verify
 from proofs_check.verify_rules import Tree, WorkFunctions
 

@@ -2,7 +2,7 @@
 
 It is the block pool of an engine without the engine. A request holds the blocks of its path, and a partial
 one for the rest of its prompt and its answer, from its admission to its last token. The policy's view is the
-:class:`~kvtheory.live.table.NodeTable` that runs inside vLLM. Two schedulers admit and release
+:class:`~kvtheory.engine.node_table.NodeTable` that runs inside vLLM. Two schedulers admit and release
 through it: :func:`~kvtheory.live.together.hits_together`, which equals vLLM hit for hit, and a cluster's
 batching workers.
 """
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kvtheory.engine.node_table import NodeTable
 from kvtheory.facts import About
-from kvtheory.live.table import NodeTable
 from kvtheory.model import PrefixTree
 from kvtheory.object_policy import AnyPolicy
 

@@ -3,7 +3,7 @@
 Nothing here knows vLLM. The engine says which path a request has, which nodes go into and out of use and
 which leave the cache; the table says whom to evict. The work is done by `kvtheory/engine/templates/live.py`,
 compiled together with the policy's own hooks: the source that the simulator runs. For a policy that is an
-object, `kvtheory/live/object_kernel.py` does it.
+object, `kvtheory/engine/object_live.py` does it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 
 from kvtheory.engine.codegen import load_kernel
 from kvtheory.engine.live_table import Table
+from kvtheory.engine.object_live import ObjectKernel
 from kvtheory.facts import About
-from kvtheory.live.object_kernel import ObjectKernel
 from kvtheory.model import IntArray
 from kvtheory.object_policy import AnyPolicy, ObjectPolicy
 from kvtheory.policy import Trait

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kvtheory.engine.node_table import NodeTable
 from kvtheory.errors import PolicyError
-from kvtheory.live.table import NodeTable
 from kvtheory.model import PrefixTree
 from kvtheory.object_policy import ObjectPolicy
 from kvtheory.policies.arc import ARC

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from kvtheory.engine.node_table import NodeTable
 from kvtheory.engine.object_reference import reference_engine
 from kvtheory.engine.reference import ReferenceEngine
-from kvtheory.live.table import NodeTable
 from kvtheory.model import PrefixTree, Trace
 from kvtheory.policy import Policy, Trait
 from kvtheory.registry import every_policy, policies

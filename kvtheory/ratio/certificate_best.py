@@ -1,4 +1,4 @@
-"""Certificates of the best ratio of any online algorithm, in the format of :mod:`kvtheory.certificate`.
+"""Certificates of the best ratio of any online algorithm, in the format of :mod:`kvtheory.ratio.certificate`.
 
 Deterministic: a strategy of each player by position (cache, work function). Randomised: a distribution per
 work function with its couplings, and a Markov chain of requests. Positions are in the verifier's order:
@@ -10,9 +10,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from kvtheory.certificate import MOST_CLOSED_SETS, MOST_POSITIONS, SCHEMA, sign
 from kvtheory.errors import InputError, LimitError
 from kvtheory.model import LongArray
+from kvtheory.ratio.certificate import MOST_CLOSED_SETS, MOST_POSITIONS, SCHEMA, sign
 from kvtheory.ratio.game import fraction
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.minimax import BestDeterministic, BestRandomized
