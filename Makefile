@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-vllm lint docs bench figures league prize facts advice atlas learned search-table routing clean
+.PHONY: env demo test test-lowest test-vllm dist-check lint docs bench figures league prize facts advice atlas learned search-table routing clean
 
 env: $(VENV)/.installed
 
@@ -51,12 +51,26 @@ lint: env
 docs: env
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
+# Every benchmark, and one table of ratios beside those last committed (tests/benchmarks/results/table.txt).
 bench: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),bench]'
-	$(BIN)/python tests/benchmarks/bench_replay.py
-	$(BIN)/python tests/benchmarks/bench_cold.py
-	$(BIN)/python tests/benchmarks/bench_memory.py
-	$(BIN)/python tests/benchmarks/bench_workloads.py
+	$(BIN)/python tests/benchmarks/run_all.py
+
+# The core's tests on the lowest versions that pyproject admits; `make test` runs on the highest.
+LOWEST := .venv-lowest
+$(LOWEST)/.installed: pyproject.toml tests/constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c tests/constraints-lowest.txt -e '.[test,proofs]'
+	touch $@
+
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python tests/warm_kernels.py
+	$(LOWEST)/bin/python -m pytest -n auto
+
+# sdist and wheel of what is committed, looked into, installed alone and used; sizes of download and installation.
+dist-check: env
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),release]'
+	$(BIN)/python tests/release/dist_check.py
 
 # Remakes the committed figures of README and docs; needs the Mooncake trace, see docs/howto.
 TRACE ?= ../shared/traces/mooncake_conversation.jsonl

@@ -1,3 +1,3 @@
 """Competitive analysis of KV-cache eviction and query routing."""
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"

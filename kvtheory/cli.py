@@ -26,6 +26,7 @@ from kvtheory.command import (
 )
 from kvtheory.errors import InputError, KVTheoryError, LimitError
 from kvtheory.route import route
+from kvtheory.schemas import versioned
 
 INTERRUPTED = 130
 
@@ -85,7 +86,7 @@ def ratio(
 
         print_report(report, console(), league=policies.strip() == "all")
     if json_file:
-        write_json(report.to_json(), json_file)
+        write_json(versioned("ratio", report.to_json()), json_file)
     if plot:
         from kvtheory.report.curves import write_plot
 
@@ -129,7 +130,7 @@ def opt(
     if json_file != "-":
         print_pairs(found.to_json())
     if json_file:
-        write_json(found.to_json(), json_file)
+        write_json(versioned("opt", found.to_json()), json_file)
     if witness:
         write_witness(witness, trace, found.capacity, found.solution, bypass=bypass, cost=found.cost)
     return LIMIT_REACHED if found.solution.status == "limit" else 0
@@ -166,7 +167,7 @@ def exact(
         found = solved.result()
         limit = _write_proofs(solved, found.settled, certificate, emit_policy)
     if json_file:
-        write_json(found.to_json(), json_file)
+        write_json(versioned("exact", found.to_json()), json_file)
     if json_file != "-":
         print_pairs(found.to_json())
     if limit:

@@ -19,6 +19,7 @@ from kvtheory.command import (
     write_json,
 )
 from kvtheory.errors import InputError
+from kvtheory.schemas import versioned
 
 if TYPE_CHECKING:
     from kvtheory.engine.batching import Batching
@@ -89,7 +90,7 @@ def route(
 
         print_routes(report, console())
     if json_file:
-        write_json(report.to_json(), json_file)
+        write_json(versioned("route", report.to_json()), json_file)
     if plot:
         from kvtheory.report.load_plot import write_load_plot
 

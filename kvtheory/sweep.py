@@ -32,6 +32,7 @@ from kvtheory.backends import Backend
 from kvtheory.cells import finish_cells
 from kvtheory.errors import InputError
 from kvtheory.model import Trace
+from kvtheory.schemas import versioned
 
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "output": str,
@@ -229,4 +230,4 @@ def compute_cell(cell: Cell, file: Path) -> None:
     if cell.file():
         report = replace(report, source=cell.source)
     with atomic_write(file, "w") as stream:
-        stream.write(json.dumps(report.to_json()) + "\n")
+        stream.write(json.dumps(versioned("ratio", report.to_json())) + "\n")

@@ -47,7 +47,7 @@ def test_ratio_json_is_the_contract(capsys):
             "-",
         )
     )
-    keys = "source requests accesses nodes block_tokens ceiling_hit_rate warmup measure bypass runs"
+    keys = "schema source requests accesses nodes block_tokens ceiling_hit_rate warmup measure bypass runs"
     assert list(found) == keys.split()
     assert (found["requests"], found["accesses"], found["nodes"]) == (40, 40, 5)
     assert found["ceiling_hit_rate"] == 1 - 5 / 40

@@ -7,6 +7,7 @@ import pytest
 from kvtheory.cli import run
 
 KEYS = [
+    "schema",
     "tree",
     "capacity",
     "policy",

@@ -9,6 +9,7 @@ import typer
 
 from kvtheory.command import JsonOption, Spinner, check_outputs, print_pairs, write_json
 from kvtheory.errors import InputError
+from kvtheory.schemas import versioned
 
 Method = Literal["hill", "beam", "cem", "learned"]
 
@@ -54,7 +55,7 @@ def search(
             found = run(instance, chosen, method, length=length, evaluations=budget, seed=seed)
         found.write(output)
     if json_file:
-        write_json(found.to_json(), json_file)
+        write_json(versioned("search", found.to_json()), json_file)
     if json_file != "-" and str(output) != "-":
         print_pairs(found.to_json())
 

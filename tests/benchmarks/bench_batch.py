@@ -8,16 +8,16 @@ all in one thread; the misses must be equal. Best of three, after warm-up. Write
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from outcome import Figure, arguments, more, write
 
 from adversaries.batch.engine import BatchEngine
 from kvtheory.engine.kernel import prepare
@@ -26,7 +26,6 @@ from kvtheory.model import Trace
 from kvtheory.registry import policies
 from kvtheory.shapes import parse_tree
 
-RESULTS = Path(__file__).parent / "results" / "batch.json"
 CASES = (
     ("star:9", 8, "lru"),
     ("star:9", 8, "rlt"),
@@ -76,8 +75,24 @@ def by_reference(tree, capacity, policy, requests):
     return found
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """The largest batch of each device against the kernel, one lane after the other."""
+    return [
+        more(
+            f"{row['policy']} on {row['tree']}, {device}, {LANES[-1]} sequences at once",
+            "requests/s",
+            row[f"{device} {LANES[-1]}"],
+            "our kernel, one at a time",
+            row["kernel"],
+        )
+        for row in found["requests_per_second"]
+        for device in found["devices"]
+    ]
+
+
 def main() -> int:
     """Measure, print, and write results/batch.json."""
+    options = arguments(__doc__, __file__).parse_args()
     torch.set_num_threads(1)
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     rows, equal = [], True
@@ -101,7 +116,7 @@ def main() -> int:
         print(f"{text} k={capacity} {name}: {shown}", flush=True)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, one thread, torch {torch.__version__}"
     content = {"machine": machine, "devices": devices, "equal": equal, "requests_per_second": rows}
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write(options.out, content | {"figures": figures(content)})
     print("misses equal" if equal else "misses DIFFER")
     return 0 if equal else 1
 

@@ -21,9 +21,8 @@ many as they become; and of the whole table beside the engine's blocks, as `trac
 
 from __future__ import annotations
 
-import json
 import os
-import platform
+import statistics
 import sys
 import time
 import tracemalloc
@@ -31,12 +30,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from outcome import Figure, arguments, less, machine, write
 
-from kvtheory.atomic import atomic_write
 from kvtheory.engine.kernel import prepare
 from kvtheory.engine.node_table import NodeTable
 from kvtheory.engine.object_kernels import kernel_of
@@ -46,7 +44,6 @@ from kvtheory.object_policy import AnyPolicy, ObjectPolicy, reads
 from kvtheory.policy import Trait
 from kvtheory.registry import every_policy
 
-RESULTS = Path(__file__).parent / "results" / "bookkeeping.json"
 CAPACITY, DEPTH, ROUNDS, CHURN = 8192, 16, 2, 2
 BYTES_AT = 10_000
 BUDGET, LEAST, PATIENCE = 0.25, 3, 2.0
@@ -334,13 +331,38 @@ def said(name: str, cell: dict[str, Any]) -> str:
     return f"{name:<18} {cell['engine']:<16}{shown}{cell['bytes']['own']:9.0f}{cell['bytes']['whole']:9.0f}"
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """A block that misses in a full cache, as in vLLM, of a few policies and of the median one."""
+    miss = {
+        row.get("policy", row.get("peer")): row["live_ns"]["insertion"] + row["live_ns"]["eviction"]
+        for row in found["peers"] + found["rows"]
+    }
+    peer = found["peers"][-1]["peer"]
+    shown = {name: miss[name] for name in ("lru", "rlt", "arc") if name in miss}
+    shown["median policy"] = statistics.median(miss[row["policy"]] for row in found["rows"])
+    own = {row["policy"]: row["bytes"]["whole"] for row in found["rows"]}
+    queue = found["peers"][-1]["bytes"]["whole"]
+    return [
+        less(f"{name}: a miss, called as in vLLM", "ns/block", ns, f"{peer}, in Python", miss[peer])
+        for name, ns in shown.items()
+    ] + [
+        less(
+            "median policy: its table",
+            "bytes/block",
+            statistics.median(own.values()),
+            f"{peer}, in Python",
+            queue,
+        )
+    ]
+
+
 def main() -> int:
     """Measure, print, and write results/bookkeeping.json if no policy was named."""
     known = sorted(every_policy().items())
-    if unknown := set(sys.argv[1:]) - {name for name, _ in known}:
-        print(f"bench_bookkeeping: no policy '{min(unknown)}'", file=sys.stderr)
-        return 2
-    wanted = [(name, policy) for name, policy in known if name in sys.argv[1:] or not sys.argv[1:]]
+    parser = arguments(__doc__, __file__)
+    parser.add_argument("policies", nargs="*", metavar="policy", choices=[[], *(name for name, _ in known)])
+    options = parser.parse_args()
+    wanted = [(name, policy) for name, policy in known if not options.policies or name in options.policies]
     began = time.perf_counter()
     print(
         f"{'ns: in a replay (hit, insertion, eviction), and called as in vLLM; bytes: own, whole table':>90}"
@@ -355,10 +377,10 @@ def main() -> int:
         rows.append(row(name, policy))
         print(said(name, rows[-1]), flush=True)
     print(f"{time.perf_counter() - began:.0f} s")
-    if sys.argv[1:]:
+    if options.policies:
         return 0
     content = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
         "load": [round(value, 2) for value in os.getloadavg()],
         "versions": {name: version(name) for name in ("numba", "numpy")},
         "capacity": CAPACITY,
@@ -367,9 +389,7 @@ def main() -> int:
         "peers": peers,
         "rows": rows,
     }
-    with atomic_write(RESULTS) as stream:
-        json.dump(content, stream, indent=1)
-        stream.write("\n")
+    write(options.out, content | {"figures": figures(content)})
     return 0
 
 

@@ -8,15 +8,15 @@ warm-up that compiles; every figure stands beside round robin's in the same run.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import Any
 
-RESULTS = Path(__file__).parent / "results" / "cluster.json"
+from outcome import Figure, arguments, less, machine, write
+
 SHAPE = (
     "chat:sessions={sessions},turns=5,message=48,reply=96,systems=64,system=256,block=16,rate={rate},seed=1"
 )
@@ -62,9 +62,23 @@ def measure(requests: int, workers: int, router: str, capacity: int) -> dict[str
     }
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """Every router but the first, against the first."""
+    rows = []
+    for row in found["runs"]:
+        if row["router"] == found["runs"][0]["router"]:
+            base = row
+        else:
+            quantity = f"{row['router']}, {row['requests']:,} requests, {row['workers']} workers"
+            rows.append(
+                less(quantity, "us/request", row["us_per_request"], base["router"], base["us_per_request"])
+            )
+    return rows
+
+
 def main() -> None:
-    """Run every size in its own process and print the table."""
-    options = argparse.ArgumentParser()
+    """Run every size in its own process, print the table, and write results/cluster.json."""
+    options = arguments(__doc__, __file__)
     options.add_argument("--requests", type=int, default=1_000_000)
     options.add_argument("--routers", default="round_robin,lbgr")
     options.add_argument("--capacity", type=int, default=2000)
@@ -91,7 +105,8 @@ def main() -> None:
                 f"{ratio:>15.2f} {row['peak_gb']:>8.2f}",
                 flush=True,
             )
-    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    found = {"machine": machine(), "runs": rows}
+    write(given.out, found | {"figures": figures(found)})
 
 
 if __name__ == "__main__":

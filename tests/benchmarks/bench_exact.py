@@ -10,18 +10,15 @@ k+1 leaves and are the most symmetric trees; combs have no symmetry at all. A st
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
+from outcome import Figure, arguments, less, machine, write
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +29,6 @@ from kvtheory.registry import policies
 from kvtheory.shapes import parse_tree
 
 PATIENCE = 60
-RESULTS = Path(__file__).parent / "results" / "exact.json"
 FAMILIES: dict[str, Callable[[int], tuple[str, int]]] = {
     "star": lambda k: (f"star:{k + 1}", k),
     "comb": lambda k: (f"comb:{k - 1}", k),
@@ -229,9 +225,34 @@ def grow(policy: str, search: str) -> None:
     print(states, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """Seconds on the largest instance that both finish, and bytes a state."""
+    plain = {(row["policy"], row["trees"]): row["common_seconds"] for row in found["rows"]
+             if row["search"] == "plain search"}  # fmt: skip
+    rows = [
+        less(
+            f"{row['policy']}, {row['trees']}, k={row['common_capacity']}"
+            + row["search"].removeprefix("kvtheory"),
+            "s",
+            row["common_seconds"],
+            "the plain search",
+            plain[row["policy"], row["trees"]],
+        )
+        for row in found["rows"]
+        if row["search"] != "plain search"
+    ]
+    return rows + [
+        less(f"{policy}, {MEASURED[0]}, k={MEASURED[1]}", "bytes/state", ours, "the plain search", theirs)
+        for policy, (_, ours, theirs) in found["memory"].items()
+    ]
+
+
 def main() -> int:
     """Measure, print, and write results/exact.json."""
-    limit = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    parser = arguments(__doc__, __file__)
+    parser.add_argument("seconds", type=float, nargs="?", default=60.0)
+    options = parser.parse_args()
+    limit = options.seconds
     memory = {name: memory_per_state(name) for name in PLAIN}  # first: a child inherits its parent's peak
     for policy in PLAIN:  # load compiled code
         for symmetric in (True, False):
@@ -296,17 +317,15 @@ def main() -> int:
             f"{name}, {MEASURED[0]}, k={MEASURED[1]}: {states:,} states, {ours_bytes:,.0f} bytes each; "
             f"the plain search {plain_bytes:,.0f}"
         )
-    RESULTS.parent.mkdir(exist_ok=True)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     content = {
-        "machine": machine,
+        "machine": machine(),
         "limit_s": limit,
         "rows": rows,
         "speedups": speedups,
         "equal": equal,
         "memory": memory,
     }
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write(options.out, content | {"figures": figures(content)})
     return 0 if equal else 1
 
 

@@ -10,9 +10,7 @@ empty cache, the seconds until a policy has replayed its first three requests: w
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,8 +21,8 @@ from typing import Any
 
 import libcachesim as lcs
 import numpy as np
+from outcome import TRACE, Figure, arguments, less, machine, trace_file, write
 
-from kvtheory.atomic import atomic_write
 from kvtheory.engine.kernel import prepare
 from kvtheory.engine.object_kernels import kernel_of
 from kvtheory.engine.objects import replay_object
@@ -33,8 +31,6 @@ from kvtheory.object_policy import ObjectPolicy
 from kvtheory.registry import every_policy
 from kvtheory.traces import read_trace
 
-REAL = Path(__file__).parents[3] / "shared" / "traces" / "mooncake_conversation.jsonl"
-RESULTS = Path(__file__).parent / "results" / "kernels.json"
 SHARES, TURNS, REPEATS = (0.01, 0.1), 3, 5
 THEIRS = {
     "arc": "ARC",
@@ -121,12 +117,28 @@ def first_seconds(name: str) -> float:
         return float(subprocess.run(command, check=True, env=environment, capture_output=True).stdout)
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """At the larger capacity: the kernel against the object, and against libCacheSim's own fast setting."""
+    rows, at = [], max(row["capacity"] for row in found["rows"])
+    for row in found["rows"]:
+        if row["capacity"] == at:
+            times = row["ns_per_access"]
+            for peer, label in (
+                ("object", "the same in Python"),
+                ("libcachesim tuned", "libCacheSim, tuned"),
+            ):
+                if peer in times:
+                    quantity = f"{row['policy']}, {at:,} blocks"
+                    rows.append(less(quantity, "ns/access", times["kernel"], label, times[peer]))
+    return rows
+
+
 def main() -> int:
     """Measure, print, and write results/kernels.json."""
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else REAL
-    if not file.exists():
-        print(f"bench_kernels: {file} is not there; give a trace in the Mooncake format", file=sys.stderr)
-        return 2
+    parser = arguments(__doc__, __file__)
+    parser.add_argument("trace", type=Path, nargs="?", default=TRACE)
+    options = parser.parse_args()
+    file = trace_file(options.trace)
     whole, rows = read_trace(file), []
     with tempfile.TemporaryDirectory() as folder:
         for share in SHARES:
@@ -140,11 +152,8 @@ def main() -> int:
                 print(f"{name:<10}{capacity:>7}  {times}")
     cold = {name: first_seconds(name) for name in ("lfu", *compiled())}
     print("first replay, nothing compiled: " + "  ".join(f"{k} {v:.1f} s" for k, v in cold.items()))
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    content = {"machine": machine, "trace": file.name, "rows": rows, "first_replay_seconds": cold}
-    with atomic_write(RESULTS) as stream:
-        json.dump(content, stream, indent=1)
-        stream.write("\n")
+    content = {"machine": machine(), "trace": file.name, "rows": rows, "first_replay_seconds": cold}
+    write(options.out, content | {"figures": figures(content)})
     return 0
 
 

@@ -1,6 +1,6 @@
 """What a policy costs inside vLLM's scheduler, against stock vLLM in the same run.
 
-    .venv-vllm/bin/python tests/benchmarks/bench_live.py [BLOCKS]
+    .venv-vllm/bin/python tests/benchmarks/bench_live.py [BLOCKS]      (needs vLLM)
 
 The engine is vLLM's own, with BLOCKS (100,000) cache blocks; only the model is left out: its executor answers
 at once, so that what is timed is `Scheduler.schedule` and `Scheduler.update_from_output`. Load without a hit:
@@ -12,7 +12,6 @@ its table alone, with prompts of 4 blocks.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from outcome import Figure, arguments, less, write
 from rich.console import Console
 from rich.table import Table
 
@@ -31,7 +31,6 @@ from kvtheory.registry import policies
 
 VARIANTS = (None, *sorted(policies()))
 BLOCK, DEPTH, SHALLOW, ROUNDS, MEASURED = 32, 128, 4, 3, 150
-RESULTS = Path(__file__).parent / "results" / "live.json"
 
 
 class Stopwatch:
@@ -154,9 +153,22 @@ def ttft() -> float:
     return statistics.median(s.ttft for s in served) * 1e6
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """A request in the scheduler under a few policies and the median one, against stock vLLM."""
+    times = {row["variant"]: row["request_us"] for row in found["rows"]}
+    stock = times.pop("stock")
+    shown = {name: times[name] for name in ("lru", "rlt", "random")}
+    shown["median policy"] = statistics.median(times.values())
+    place = f"scheduler, {found['blocks']:,} blocks"
+    return [less(f"{name}, {place}", "us/request", us, "stock vLLM", stock) for name, us in shown.items()]
+
+
 def main() -> None:
     """Print and keep the table."""
-    blocks = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    parser = arguments(__doc__, __file__)
+    parser.add_argument("blocks", type=int, nargs="?", default=100_000)
+    options = parser.parse_args()
+    blocks = options.blocks
     found = scheduler_times(blocks, lambda line: print(line, file=sys.stderr, flush=True))
     leaves = many_leaves(blocks)
     first = ttft()
@@ -192,7 +204,8 @@ def main() -> None:
         )  # fmt: skip
     Console().print(table)
     result = {"blocks": blocks, "depth": DEPTH, "ttft_us": first, "rows": rows, "rounds": found}
-    RESULTS.write_text(json.dumps({**result, "versions": versions(), "device": device()}, indent=1) + "\n")
+    content = {**result, "versions": versions(), "device": device()}
+    write(options.out, content | {"figures": figures(content)})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from outcome import TRACE, Figure, arguments, machine, more, trace_file, write
 from rich.console import Console
 from rich.table import Table
 
@@ -36,8 +36,6 @@ from kvtheory.registry import policies
 from kvtheory.runs import runs_of
 from kvtheory.traces import read_trace
 
-REAL = Path(__file__).parents[3] / "shared" / "traces" / "mooncake_conversation.jsonl"
-RESULTS = Path(__file__).parent / "results" / "replay.json"
 CAPACITIES = "1%,10%,30%"
 MIN_SECONDS = 1.0
 OURS = ("lru", "rlt", "fifo", "lfu", "random")
@@ -95,13 +93,32 @@ def hit_rates(trace: Trace, capacity: int) -> dict[str, float | None]:
     return {"lru": counter.hit_rate(lru), "optimal": counter.hit_rate(best)}
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """Speeds at the middle capacity, against libCacheSim as it comes and tuned, and kvcache-simulator."""
+    speed = found["accesses_per_second"]
+    at = sorted(speed["kvtheory lru"], key=int)[1]
+    pairs = [(mine, f"libcachesim {peer}{tuned}") for mine, peer in TARGETS for tuned in ("", " tuned")]
+    pairs += [("lru", "kvcache-simulator lru"), ("belady", "kvcache-simulator optimal")]
+    return [
+        more(
+            f"{mine}, {int(at):,} blocks",
+            "M accesses/s",
+            speed[f"kvtheory {mine}"][at] / 1e6,
+            peer.replace("libcachesim", "libCacheSim"),
+            speed[peer][at] / 1e6,
+        )
+        for mine, peer in pairs
+        if at in speed[peer]
+    ]
+
+
 def main() -> int:
     """Measure, print, and write results/replay.json."""
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else REAL
-    if not file.exists():
-        print(f"bench_replay: {file} is not there; give a trace in the Mooncake format", file=sys.stderr)
-        return 2
+    parser = arguments(__doc__, __file__)
+    parser.add_argument("trace", type=Path, nargs="?", default=TRACE)
+    options = parser.parse_args()
+    file = trace_file(options.trace)
     trace = read_trace(file)
     capacities = parse_capacities(CAPACITIES, trace.tree.n)
     before = run_peers(file, capacities)
@@ -145,16 +162,15 @@ def main() -> int:
             screen.print(
                 f"hit rate, {name:<8} {k:>7,} blocks: ours {rate:.12f}  theirs {peer:.12f}  {verdict}"
             )
-    RESULTS.parent.mkdir(exist_ok=True)
     content = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
         "trace": file.name,
         "peers": {tool: before[tool]["version"] for tool in ("libcachesim", "kvcache-simulator")},
         "accesses_per_second": speed,
         "ratios": ratios,
         "hit_rates_equal": equal,
     }
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write(options.out, content | {"figures": figures(content)})
     return 0 if equal and reached else 1
 
 

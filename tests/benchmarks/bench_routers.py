@@ -13,8 +13,10 @@ import statistics
 import sys
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+from outcome import Figure, arguments, less, machine, write
 from rich.console import Console
 from rich.table import Table
 
@@ -78,10 +80,19 @@ def seconds(make: object, tree: PrefixTree, tips: list[int], workers: int) -> fl
     return spent / len(tips)
 
 
-def main() -> None:
-    """Print microseconds a request, and the ratio to round robin."""
-    count = int(sys.argv[1]) if sys.argv[1:] else 4000
-    tree, tips = prompts(count)
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """Every router at 64 workers."""
+    times = {row["router"]: row["us"]["64"] for row in found["rows"]}
+    base = times.pop("round_robin")
+    return [less(f"{name}, 64 workers", "us/request", us, "round_robin", base) for name, us in times.items()]
+
+
+def main() -> int:
+    """Print microseconds a request and the ratio to round robin, and write results/routers.json."""
+    parser = arguments(__doc__, __file__)
+    parser.add_argument("requests", type=int, nargs="?", default=4000)
+    options = parser.parse_args()
+    tree, tips = prompts(options.requests)
     chosen = select_routers("all")
     table = Table(box=None, header_style="bold")
     for column in ("router", *(f"{workers} workers" for workers in WORKERS)):
@@ -102,7 +113,13 @@ def main() -> None:
         ]
         table.add_row(label, *cells)
     Console(width=110).print(table)
+    rows = [
+        {"router": label, "us": {str(w): found[label, w] * 1e6 for w in WORKERS}} for label, _, _ in chosen
+    ]
+    content = {"machine": machine(), "requests": options.requests, "rows": rows}
+    write(options.out, content | {"figures": figures(content)})
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,18 +10,16 @@ prints a table: the largest size of which most, and of which all seeds were prov
 
 from __future__ import annotations
 
-import argparse
 import json
-import platform
 import random
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from outcome import Figure, arguments, machine, more, write
 
 from kvtheory.model import Trace
 from kvtheory.offline.eviction_ilp import solve_ilp
@@ -32,7 +30,15 @@ from kvtheory.offline.relaxation import Relaxation
 
 LIMITS = (10.0, 60.0)
 SEEDS = (0, 1, 2)
-RESULTS = Path(__file__).parent / "results" / "solvers.json"
+PEERS = {
+    "sessions-ilp": "sessions-textbook-highs",
+    "ilp": "textbook-highs",
+    "ilp-unit": "textbook-highs-unit",
+    "flow-unit": "textbook-highs-unit",
+    "routing-search": "routing-textbook-highs",
+    "routing-ilp": "routing-textbook-highs",
+}
+"""The same problem as the textbook writes it, under HiGHS."""
 Row = tuple[list[int], list[int], int]
 
 
@@ -280,9 +286,20 @@ def solved(rows: list[dict[str, Any]], name: str, limits: tuple[float, ...]) -> 
     return found
 
 
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """The largest instance that was proved for most seeds within the longer limit."""
+    within = f"{found['limits'][-1]:g} s"
+    sizes = {name: row[f"{within} most"] for name, row in found["summary"].items()}
+    return [
+        more(f"{name}: size proved in {within}", "requests x nodes", sizes[name], peer, sizes[peer])
+        for name, peer in PEERS.items()
+        if name in sizes and sizes.get(peer)
+    ]
+
+
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__, __file__)
     parser.add_argument("--quick", action="store_true", help="2 seconds instead of 60, small instances")
     parser.add_argument("--solver", action="append", choices=[*eviction_solvers(), *routing_solvers()])
     options = parser.parse_args()
@@ -293,8 +310,8 @@ def main() -> None:
     except ImportError:
         names = [name for name in names if "cpsat" not in name]
     rows: list[dict[str, Any]] = []
-    if RESULTS.exists() and options.solver:
-        rows = [row for row in json.loads(RESULTS.read_text())["runs"] if row["solver"] not in names]
+    if options.out.exists() and options.solver:
+        rows = [row for row in json.loads(options.out.read_text())["runs"] if row["solver"] not in names]
     for name in names:
         for row in measure(name, limits[-1], 12 if options.quick else 40):
             print(json.dumps(row), flush=True)
@@ -313,21 +330,15 @@ def main() -> None:
     for name, found in summary.items():
         print(f"{name:26}" + "".join(f"{found[head]:14,}" for head in heads))
     print("disagreements:", disagreements or "none")
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(
-        json.dumps(
-            {
-                "limits": limits,
-                "seeds": SEEDS,
-                "machine": platform.processor() or platform.machine(),
-                "versions": {name: version(name) for name in ("highspy", "pulp", "scipy", "numpy")},
-                "summary": summary,
-                "disagreements": disagreements,
-                "runs": rows,
-            },
-            indent=1,
-        )
-    )
+    content = {
+        "limits": limits,
+        "seeds": SEEDS,
+        "machine": machine(),
+        "versions": {name: version(name) for name in ("highspy", "pulp", "scipy", "numpy")},
+        "summary": summary,
+        "disagreements": disagreements,
+    }
+    write(options.out, content | {"figures": figures(content), "runs": rows})
 
 
 if __name__ == "__main__":

@@ -2,16 +2,18 @@
 
     python tests/benchmarks/bench_workloads.py
 
-Each is made in a process of its own; the memory is the peak beyond that of the imports.
+Each is made in a process of its own; the memory is the peak beyond that of the imports. The peer is NumPy, in
+the same process: as many uniform block ids as the workload has accesses, a workload without any structure.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 import sys
-from pathlib import Path
+from typing import Any
+
+from outcome import Figure, arguments, less, machine, write
 
 SPECS = (
     "chat:sessions=250000",
@@ -30,14 +32,35 @@ peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before, start = peak(), time.perf_counter()
 trace = generate(sys.argv[1])
 seconds, mib = time.perf_counter() - start, peak() - before
-print(json.dumps({"spec": sys.argv[1], "requests": len(trace), "nodes": trace.tree.n,
-                  "accesses": trace.accesses, "seconds": round(seconds, 2), "mib": round(mib)}))
+accesses, nodes, requests = trace.accesses, trace.tree.n, len(trace)
+del trace
+import numpy as np
+start = time.perf_counter()
+np.random.default_rng(0).integers(0, nodes, accesses)
+drawn = time.perf_counter() - start
+print(json.dumps({"spec": sys.argv[1], "requests": requests, "nodes": nodes, "accesses": accesses,
+                  "seconds": round(seconds, 3), "mib": round(mib), "numpy_seconds": round(drawn, 3)}))
 """
-RESULTS = Path(__file__).parent / "results" / "workloads.json"
+
+
+def figures(found: dict[str, Any]) -> list[Figure]:
+    """Seconds of each."""
+    return [
+        less(
+            f"{row['requests'] / 1e6:.1f} M requests of {row['spec'].partition(':')[0]}"
+            + (f", {row['spec'].split('move=')[1].partition(',')[0]}" if "move=" in row["spec"] else ""),
+            "s",
+            row["seconds"],
+            "NumPy, as many uniform ids",
+            row["numpy_seconds"],
+        )
+        for row in found["runs"]
+    ]
 
 
 def main() -> int:
     """Measure, print, and write results/workloads.json."""
+    options = arguments(__doc__, __file__).parse_args()
     rows = []
     for spec in SPECS:
         done = subprocess.run(
@@ -47,9 +70,8 @@ def main() -> int:
         row = rows[-1]
         made = f"{row['requests']} requests, {row['nodes']} nodes"
         print(f"{row['seconds']:6.2f} s  {row['mib']:5} MiB  {made}  {spec}")
-    RESULTS.parent.mkdir(exist_ok=True)
-    found = {"python": platform.python_version(), "machine": platform.machine(), "runs": rows}
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found = {"machine": machine(), "runs": rows}
+    write(options.out, found | {"figures": figures(found)})
     return 0
 
 
