@@ -29,7 +29,6 @@ class LiveFleet:
         policy: who chooses the victims.
         make_router: makes the router, given its view.
         costs: of service, in nodes; numbers that are ints or Fractions.
-        seed: of the policy's and the router's draws.
     """
 
     def __init__(
@@ -40,12 +39,11 @@ class LiveFleet:
         policy: type[Policy],
         make_router: MakeRouter,
         costs: CostModel = UNIT,
-        seed: int = 0,
     ) -> None:
-        self.tree, self.caches = tree, Caches(tree, workers, capacity, policy, seed)
+        self.tree, self.caches = tree, Caches(tree, workers, capacity, policy)
         above = tree.depth.astype(np.int64)
         scaled, scale = costs.scaled()
-        view = View(tree, workers, capacity, above, scaled, float(scale or 1), seed)
+        view = View(tree, workers, capacity, above, scaled, float(scale or 1))
         self.router = make_router(view)
         self.state = _State(self.caches, Rates.of(scaled), above)
         if self.router.omniscient:

@@ -46,9 +46,9 @@ class Prompts:
         return found + [FIRST_TOKEN + request % span] * self.rest
 
 
-def with_lengths(trace: Trace, block: int, rest: int = Prompts.rest) -> Trace:
+def with_lengths(trace: Trace, block: int) -> Trace:
     """The trace whose requests say how long the prompts are that :class:`Prompts` makes of them."""
-    return replace(trace, columns={**trace.columns, "input_length": trace.depths * block + rest})
+    return replace(trace, columns={**trace.columns, "input_length": trace.depths * block + Prompts.rest})
 
 
 def abouts(trace: Trace) -> list[dict[str, int | float]]:

@@ -75,9 +75,7 @@ def _parts(rest: str, spec: str) -> list[str]:
     return parts
 
 
-def open_source(
-    source: str, *, on_conflict: Literal["refuse", "split"] = "refuse", block_size: int | None = None
-) -> Trace:
+def open_source(source: str, *, on_conflict: Literal["refuse", "split"] = "refuse") -> Trace:
     """Read a trace file (`-` for standard input) or make a workload.
 
     Raises:
@@ -86,7 +84,7 @@ def open_source(
     from kvtheory.traces import read_trace
 
     if source == "-" or _exists(source) or not _names_a_workload(source):
-        return read_trace(source, on_conflict=on_conflict, block_size=block_size)
+        return read_trace(source, on_conflict=on_conflict)
     return generate(source)
 
 

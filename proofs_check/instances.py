@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,14 +9,7 @@ import numpy.typing as npt
 
 from kvtheory.model import PrefixTree, Trace
 from kvtheory.ratio.instance import Instance as Game
-from kvtheory.testing.instances import Instance, Parents, all_trees, depths, random_instance, requestable
-
-
-def all_traces(parents: Parents, capacity: int, length: int) -> Iterator[Trace]:
-    """Every sequence of `length` requests whose paths fit."""
-    tree = PrefixTree.from_parents(parents)
-    for requests in itertools.product(requestable(parents, capacity), repeat=length):
-        yield Trace(tree, np.array(requests, dtype=np.int32))
+from kvtheory.testing.instances import Instance, Parents, all_trees, depths, random_instance
 
 
 def random_instances(first_seed: int, count: int, *, nodes: int, length: int) -> Iterator[Instance]:

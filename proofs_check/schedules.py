@@ -24,17 +24,16 @@ def priced_belady(
     cost: Sequence[int],
     *,
     size: Sequence[int] | None = None,
-    bypass: bool = False,
 ) -> Replayed:
     """Belady's schedule, priced by the replayer; with sizes, farthest next use until it fits."""
     parent, requests = trace.tree.parent.tolist(), trace.requests.tolist()
     if size is None:
-        plan = belady(trace, capacity, bypass=bypass, witness=True)
+        plan = belady(trace, capacity, witness=True)
         victims = [step.tolist() for step in np.split(plan.victims, plan.offsets[1:-1])]
     else:
         problem = intervals_of(trace, capacity, cost, size=size)
         victims = score_schedule(problem, -problem.end.astype(float))
-    return replay_schedule(parent, requests, capacity, victims, bypass=bypass, miss_cost=cost, size=size)
+    return replay_schedule(parent, requests, capacity, victims, miss_cost=cost, size=size)
 
 
 def belady_against_all(nodes: int, length: int, *, bypass: bool) -> Row:

@@ -220,9 +220,9 @@ def _linprog(program: IntegerProgram, time_limit: float | None) -> tuple[FloatAr
     return np.asarray(found.x), dual
 
 
-def violated_closure(problem: Intervals, x: FloatArray, tolerance: float = 1e-6) -> Rows:
+def violated_closure(problem: Intervals, x: FloatArray) -> Rows:
     """Closure rows that a point violates: one per interval, for the least kept part of the piece above."""
-    pairs = violated_pairs(problem, x, tolerance)
+    pairs = violated_pairs(problem, x)
     return Rows.of([([i, j], [1, -1], 0) for i, j in pairs])
 
 

@@ -30,8 +30,8 @@ from kvtheory.ratio.minimax_policy import RandomizedPolicy
 from kvtheory.ratio.work_function import WorkFunctions, work_functions
 
 RATIONAL, NUMERIC = "rational", "numeric"
-SWEEPS = 20_000
-MEMORY = 2
+SWEEPS = 20_000  # over the game for one candidate ratio; beyond, only bounds are returned
+MEMORY = 2  # past requests that adversaries built from the dual may remember
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ class BestRandomized:
 
 
 def best_deterministic(
-    instance: Instance, *, works: WorkFunctions | None = None, prefetch: bool = False, sweeps: int = SWEEPS
+    instance: Instance, *, works: WorkFunctions | None = None, prefetch: bool = False
 ) -> BestDeterministic:
     """The best ratio of a deterministic online algorithm, as a rational number.
 
@@ -155,7 +155,6 @@ def best_deterministic(
         works: its work functions, if they are known.
         prefetch: let the online player load what was not requested and evict what need not go; this never
             helps it, and is for checking just that.
-        sweeps: most sweeps over the game for one candidate ratio; beyond, only bounds are returned.
 
     Raises:
         LimitError: if the game is too large.
@@ -166,28 +165,20 @@ def best_deterministic(
     if len(instance.used) <= instance.capacity:
         keep = play_online(moves, moves.online_strategy(moves.zero, 1, 1))
         return BestDeterministic(works, Fraction(1), keep.ratio, keep, None, time.perf_counter() - start)
-    online, adversary = solve(moves, sweeps)
+    online, adversary = solve(moves, SWEEPS)
     seconds = time.perf_counter() - start
     return BestDeterministic(works, adversary.ratio, online.ratio, online, adversary, seconds)
 
 
-def best_randomized(
-    instance: Instance,
-    *,
-    works: WorkFunctions | None = None,
-    time_limit: float | None = None,
-    memory: int = MEMORY,
-) -> BestRandomized:
+def best_randomized(instance: Instance, *, works: WorkFunctions | None = None) -> BestRandomized:
     """The best ratio of a randomised online algorithm: exact where an algorithm and an adversary meet.
 
     Args:
         instance: the game.
         works: its work functions, if they are known.
-        time_limit: seconds for each run of HiGHS.
-        memory: most past requests that adversaries built from the dual may remember.
 
     Raises:
-        LimitError: if the program is too large, or HiGHS found no optimum in time.
+        LimitError: if the program is too large, or HiGHS found no optimum.
     """
     start = time.perf_counter()
     works = work_functions(instance) if works is None else works
@@ -202,13 +193,13 @@ def best_randomized(
     leaves = widest_overflow(works)
     adversary = uniform(works, leaves) if leaves else None
     lower = adversary.ratio if adversary else Fraction(1)
-    hint = solve_program(orbits, tight, time_limit=time_limit)
+    hint = solve_program(orbits, tight)
     algorithm = best_rounding(orbits, tight, hint, lower)
     if algorithm.ratio > lower:
         loose = allowed_states(works, tight=False)
-        hint = solve_program(orbits, loose, time_limit=time_limit)
+        hint = solve_program(orbits, loose)
         algorithm = min(algorithm, best_rounding(orbits, loose, hint, lower), key=lambda a: a.ratio)
-        for found in _adversaries(orbits, hint, memory, time_limit):
+        for found in _adversaries(orbits, hint):
             if found.ratio > lower:
                 adversary, lower = found, found.ratio
             if lower == algorithm.ratio:
@@ -219,14 +210,14 @@ def best_randomized(
     )
 
 
-def _adversaries(orbits: Orbits, hint: Hint, memory: int, time_limit: float | None) -> list[Adversary]:
+def _adversaries(orbits: Orbits, hint: Hint) -> list[Adversary]:
     works = orbits.works
     found = [from_dual(works, orbits, hint)]
-    for requests in range(1, memory + 1):
+    for requests in range(1, MEMORY + 1):
         try:
             split, origin = remembering(works, requests)
             parts = Orbits.trivial(split)
-            again = solve_program(parts, allowed_states(split, tight=False), time_limit=time_limit)
+            again = solve_program(parts, allowed_states(split, tight=False))
         except LimitError:
             break
         found.append(from_dual(works, parts, again, origin))

@@ -97,9 +97,7 @@ class _Builder:
         self.rows.append((gathered, equal, right))
         return len(self.rows) - 1
 
-    def solve(
-        self, objective: int, time_limit: float | None
-    ) -> tuple[list[float], list[float], Basis | None]:
+    def solve(self, objective: int) -> tuple[list[float], list[float], Basis | None]:
         """Minimise one column; values of the columns, duals of the rows, and the basis."""
         import highspy
         import pulp
@@ -109,8 +107,6 @@ class _Builder:
 
             def createAndConfigureSolver(self, lp: Any) -> None:  # noqa: N802
                 lp.solverModel = quiet_highs()
-                if time_limit is not None:
-                    lp.solverModel.setOptionValue("time_limit", float(time_limit))
 
         problem = pulp.LpProblem("minimax", pulp.LpMinimize)
         new_variable = getattr(problem, "add_variable", pulp.LpVariable)  # the first from PuLP 3.3 on
@@ -135,16 +131,15 @@ class _Builder:
         return [variable.varValue or 0.0 for variable in x], duals, basis
 
 
-def solve_program(orbits: Orbits, allowed: list[IntArray], *, time_limit: float | None = None) -> Hint:
+def solve_program(orbits: Orbits, allowed: list[IntArray]) -> Hint:
     """Build the program over the allowed cache states and solve it.
 
     Args:
         orbits: work functions by orbit.
         allowed: the cache states that each work function's distribution may use.
-        time_limit: seconds for HiGHS.
 
     Raises:
-        LimitError: if the program would be too large, or HiGHS found no optimum in time.
+        LimitError: if the program would be too large, or HiGHS found no optimum.
     """
     start = time.perf_counter()
     closed = orbits.works.instance.closed
@@ -182,7 +177,7 @@ def solve_program(orbits: Orbits, allowed: list[IntArray], *, time_limit: float 
         ]
         tail = [(potential[home], 1), (potential[e.source], -1), (rho, -e.increase)]
         edge_rows.append(build.row([*paid, *tail], equal=False))
-    value, dual, basis = build.solve(rho, time_limit)
+    value, dual, basis = build.solve(rho)
     probability = {q: {c: value[x] for c, x in share[q].items()} for q in share}
     weight = [abs(dual[i]) for i in edge_rows]
     seconds = time.perf_counter() - start

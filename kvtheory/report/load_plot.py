@@ -20,12 +20,11 @@ POINTS = 400
 WINDOWS = 40
 
 
-def in_system(run: ClusterRun, worker: int | None = None) -> tuple[Floats, Floats]:
-    """Requests that have arrived and are not done, at `POINTS` times; of one worker, or of all."""
-    mine = slice(None) if worker is None else run.worker == worker
+def in_system(run: ClusterRun) -> tuple[Floats, Floats]:
+    """Requests that have arrived and are not done, at `POINTS` times."""
     times = np.linspace(0.0, run.finish_time, POINTS)
-    arrived = np.searchsorted(np.sort(run.arrival[mine]), times, side="right")
-    done = np.searchsorted(np.sort(run.finish[mine]), times, side="right")
+    arrived = np.searchsorted(np.sort(run.arrival), times, side="right")
+    done = np.searchsorted(np.sort(run.finish), times, side="right")
     return times, (arrived - done).astype(np.float64)
 
 
