@@ -12,14 +12,16 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from kvtheory.model import Trace
 from kvtheory.policy import Policy
 from kvtheory.registry import policies
+from kvtheory.sources import workloads
 
 DETERMINISTIC = "every deterministic policy"
 EVERY = "every policy"
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -45,34 +47,22 @@ class Forced:
 
 
 @dataclass(frozen=True)
-class Forces:
-    """What one family forces.
+class Statement(Generic[Found]):
+    """What a family forces on somebody.
 
     Args:
         family: the generator.
-        against: names of policies, or `DETERMINISTIC`, or `EVERY`.
+        against: names of those that it is about, or in words.
         ratio: the limit of the ratio, in the theory's words.
         source: citation key of the argument; empty where it is ours.
-        count: the numbers, from the family's parameters by name.
-        cases: parameters at which the tests hold the statement; the first also stands in the documentation.
-        misses_are: whether `Forced.misses` is exact or a lower bound.
-        opt_is: whether `Forced.opt` is exact or an upper bound.
-        limit_is: whether `Forced.limit` is exact or a lower bound.
-        longer: the parameter that makes the sequence longer.
-        averaged: the numbers are means over the family's own draws, not of each trace.
+        count: the numbers, from the family's parameters (and the setting, if the case has one) by name.
     """
 
     family: Callable[..., Trace]
     against: tuple[str, ...] | str
     ratio: str
     source: str
-    count: Callable[..., Forced]
-    cases: tuple[Mapping[str, Any], ...]
-    misses_are: Literal["==", ">="] = "=="
-    opt_is: Literal["==", "<="] = "=="
-    limit_is: Literal["==", ">="] = "=="
-    longer: str = "requests"
-    averaged: bool = False
+    count: Callable[..., Found]
 
     @property
     def name(self) -> str:
@@ -84,15 +74,37 @@ class Forces:
         declared = inspect.signature(self.family).parameters
         return {name: given.get(name, parameter.default) for name, parameter in declared.items()}
 
-    def at(self, **given: Any) -> Forced:
-        """The numbers at these parameters."""
-        chosen = self.parameters(**given)
+    def at(self, **given: Any) -> Found:
+        """The numbers of a case."""
+        chosen = {**self.parameters(**given), **given}
         wanted = inspect.signature(self.count).parameters
-        return self.count(**{name: chosen[name] for name in wanted})
+        return self.count(**{name: chosen[name] for name in wanted if name in chosen})
 
     def spec(self, **given: Any) -> str:
-        """The parameters as a source of the command line."""
-        return f"{self.name}:" + ",".join(f"{name}={value}" for name, value in given.items())
+        """The parameters among a case as a source of the command line."""
+        own = self.parameters()
+        return f"{self.name}:" + ",".join(f"{name}={value}" for name, value in given.items() if name in own)
+
+
+@dataclass(frozen=True)
+class Forces(Statement[Forced]):
+    """What one family forces on policies: `against` names them, or is `DETERMINISTIC` or `EVERY`.
+
+    Args:
+        cases: parameters at which the tests hold the statement; the first also stands in the documentation.
+        misses_are: whether `Forced.misses` is exact or a lower bound.
+        opt_is: whether `Forced.opt` is exact or an upper bound.
+        limit_is: whether `Forced.limit` is exact or a lower bound.
+        longer: the parameter that makes the sequence longer.
+        averaged: the numbers are means over the family's own draws, not of each trace.
+    """
+
+    cases: tuple[Mapping[str, Any], ...]
+    misses_are: Literal["==", ">="] = "=="
+    opt_is: Literal["==", "<="] = "=="
+    limit_is: Literal["==", ">="] = "=="
+    longer: str = "requests"
+    averaged: bool = False
 
     def victims(self) -> list[type[Policy]]:
         """The registered policies that the statement is about."""
@@ -104,7 +116,10 @@ class Forces:
 
 def statements() -> list[Forces]:
     """The statements of every installed workload, by the workload's name."""
-    from kvtheory.sources import workloads
+    return collected("FORCES")
 
+
+def collected(tuples: str) -> list[Any]:
+    """What stands in the tuples of this name in the modules of all workloads, by the workload's name."""
     modules = dict.fromkeys(generator.__module__ for _, generator in sorted(workloads().items()))
-    return [found for name in modules for found in getattr(sys.modules[name], "FORCES", ())]
+    return [found for name in modules for found in getattr(sys.modules[name], tuples, ())]

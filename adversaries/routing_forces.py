@@ -8,8 +8,6 @@ at time 0, and the least possible. The families' modules hold their statements i
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from adversaries.forces import DETERMINISTIC
+from adversaries.forces import DETERMINISTIC, Statement, collected
 from kvtheory.engine.cluster import ClusterRun, simulate
 from kvtheory.model import CostModel, LongArray, Trace
 from kvtheory.offline.belady import belady
@@ -52,15 +50,10 @@ class ForcedRouting:
 
 
 @dataclass(frozen=True)
-class ForcesRouting:
-    """What one family forces on routers.
+class ForcesRouting(Statement[ForcedRouting]):
+    """What one family forces on routers: `against` names them, or is `DETERMINISTIC`.
 
     Args:
-        family: the generator.
-        against: names of routers, or `DETERMINISTIC`.
-        ratio: the limit of the ratio, in the theory's words.
-        source: citation key of the argument; empty where it is ours.
-        count: the numbers, from the family's parameters and the setting by name.
         best: the worker of every request in a routing that Belady serves at the makespan `opt`.
         cases: parameters and settings at which the tests hold it; the first also stands in the documentation.
         makespan_is: whether `ForcedRouting.makespan` is exact or a lower bound.
@@ -69,38 +62,12 @@ class ForcesRouting:
         evicted_by: the policies that it is tested with; the argument needs none in particular.
     """
 
-    family: Callable[..., Trace]
-    against: tuple[str, ...] | str
-    ratio: str
-    source: str
-    count: Callable[..., ForcedRouting]
     best: Callable[[Trace, ForcedRouting], Sequence[int]]
     cases: tuple[Mapping[str, Any], ...]
     makespan_is: Literal["==", ">="] = "=="
     opt_is: Literal["==", "<="] = "=="
     longer: str = "rounds"
     evicted_by: tuple[str, ...] = ("lru", "rlt")
-
-    @property
-    def name(self) -> str:
-        """The family's name on the command line."""
-        return self.family.__name__
-
-    def parameters(self, **given: Any) -> dict[str, Any]:
-        """All parameters of the family: those given, and the defaults."""
-        declared = inspect.signature(self.family).parameters
-        return {name: given.get(name, parameter.default) for name, parameter in declared.items()}
-
-    def at(self, **given: Any) -> ForcedRouting:
-        """The numbers at these parameters and this setting."""
-        chosen = {**self.parameters(**given), **given}
-        wanted = inspect.signature(self.count).parameters
-        return self.count(**{name: chosen[name] for name in wanted if name in chosen})
-
-    def spec(self, **given: Any) -> str:
-        """The parameters as a source of the command line."""
-        own = self.parameters()
-        return f"{self.name}:" + ",".join(f"{name}={value}" for name, value in given.items() if name in own)
 
     def victims(self) -> list[type[Router]]:
         """The registered routers that the statement is about."""
@@ -113,10 +80,7 @@ class ForcesRouting:
 
 def routing_statements() -> list[ForcesRouting]:
     """The statements of every installed workload, by the workload's name."""
-    from kvtheory.sources import workloads
-
-    modules = dict.fromkeys(generator.__module__ for _, generator in sorted(workloads().items()))
-    return [found for name in modules for found in getattr(sys.modules[name], "ROUTING", ())]
+    return collected("ROUTING")
 
 
 def routed(trace: Trace, forced: ForcedRouting, router: type[Router], policy: str = "lru") -> ClusterRun:
