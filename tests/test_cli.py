@@ -113,7 +113,8 @@ def test_opt_json_is_the_contract(capsys, method, bypass):
     flags = ["--bypass"] if bypass else []
     arguments = ["opt", SMALL, "--capacity", "4", "--method", method, *flags, "--json", "-"]
     found = json.loads(ok(capsys, *arguments))
-    keys = "capacity method cost value lower_bound gap status optimal misses hit_rate cut_requests seconds"
+    keys = "schema capacity method cost value lower_bound gap status optimal misses hit_rate"
+    keys += " cut_requests seconds"
     assert list(found) == keys.split()
     # room for four of five prompts: after the first round one miss in four, with bypass one in five
     assert found["value"] == found["lower_bound"] == found["misses"] == (12 if bypass else 13)

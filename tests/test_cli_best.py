@@ -8,7 +8,7 @@ import pytest
 from kvtheory.cli import run
 
 KEYS = (
-    "tree capacity policy requestable dropped ratio lower upper prefix cycle states states_reduced "
+    "schema tree capacity policy requestable dropped ratio lower upper prefix cycle states states_reduced "
     "transitions seconds"
 )
 

@@ -30,7 +30,7 @@ def test_json_is_the_contract(capsys):
         capsys, SMALL, "--workers", "2", "--capacity", "2", "--routers", "round_robin", "--opt"
     )
     assert code == 0
-    head = "source requests workers capacity unit arrivals warmup together cut_requests runs opt"
+    head = "schema source requests workers capacity unit arrivals warmup together cut_requests runs opt"
     assert list(found) == head.split()
     assert [list(run) for run in found["runs"]] == [CONTRACT.split()] * 2
     assert [run["policy"] for run in found["runs"]] == ["lru", "rlt"]

@@ -10,6 +10,7 @@ from adversaries import learned
 from kvtheory.cli import run
 
 KEYS = [
+    "schema",
     "alg",
     "opt",
     "ratio",
