@@ -19,6 +19,7 @@ from kvtheory.command import (
     write_json,
 )
 from kvtheory.errors import InputError
+from kvtheory.specs import rational
 
 if TYPE_CHECKING:
     from kvtheory.engine.batching import Batching
@@ -131,7 +132,7 @@ def _batching(together: int, budget: int, step: str, *, seconds: bool) -> Batchi
 
 def _number(name: str, text: str) -> int | Fraction:
     try:
-        value = Fraction(text)
+        value = rational(text)
     except (ValueError, ZeroDivisionError):
         value = Fraction(-1)
     if value < 0:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from kvtheory.engine.kernel import replay
 from kvtheory.engine.object_reference import ObjectReference
@@ -258,7 +259,7 @@ def told(engine: ObjectReference, said: Sequence[Said]) -> ObjectReference:
 
 
 @pytest.mark.parametrize(("policy", "scan"), RULES, ids=[policy.name for policy, _ in RULES])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(case=talks())
 def test_the_rule_is_that_of_a_scan(
     policy: type[ObjectPolicy], scan: type[Scan], case: tuple[Instance, list[Said]]

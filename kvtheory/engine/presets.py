@@ -159,7 +159,7 @@ def costs_of(preset: str) -> CostModel:
         return preset_costs(preset)
     try:
         rows = json.loads(Path(preset).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"is no JSON list of [hit, miss, ttft]: {error}", file=preset) from None
     if not isinstance(rows, list):
         raise InputError("is no JSON list of [hit, miss, ttft]", file=preset)
