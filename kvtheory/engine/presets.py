@@ -35,6 +35,8 @@ LENGTHS = (
     (500, 2000),
     (5000, 500),
 )
+LARGEST = 2**53
+"""Tokens or seconds in a measured row: no float is asked for more."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def costs_of(preset: str) -> CostModel:
         raise InputError("is no JSON list of [hit, miss, ttft]", file=preset)
     for i, row in enumerate(rows):
         fine = isinstance(row, list) and len(row) == 3 and all(type(x) in (int, float) for x in row)
-        if not (fine and all(0 <= x < float("inf") for x in row)):
+        if not (fine and all(0 <= x <= LARGEST for x in row)):
             raise InputError(f"row {i + 1} is not [hit, miss, ttft]", file=preset)
     table = np.array(rows, np.float64).reshape(-1, 3)
     try:

@@ -26,6 +26,7 @@ FOUND = [
     ("costs", "\u00b2,1\n".encode()),
     ("plan", b"sources = " + b"[" * 3000),
     ("measured rows", b'{"a":' * 3000),
+    ("measured rows", b"[[2, 6, " + b"9" * 400 + b"], [2, 6, 1], [2, 6, 1], [2, 7, 1]]"),
     ("atlas", b'{"policies": {"lru": {}}}\n'),
     ("atlas", b'{"parents": [0], "policies": []}\n'),
 ]
