@@ -52,6 +52,11 @@ FUZZ ?=
 fuzz: env
 	NUMBA_DISABLE_JIT=1 PYTHONPATH=$(CURDIR) $(BIN)/python -W ignore tests/fuzz/fuzz.py --seconds $(SECONDS) $(FUZZ)
 
+# Which changes of a sign the tests notice; verdicts in tests/mutation/results.json.
+SIZE ?= 12
+mutants: env
+	$(BIN)/python tests/mutation/run.py --size $(SIZE) --again
+
 # Branch coverage, with kernels as plain Python; see docs/reference/tests.rst.
 coverage: env
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),coverage]'

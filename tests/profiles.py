@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numba
+import pytest
 from hypothesis import settings
 
 QUICK = 25
@@ -11,3 +13,8 @@ QUICK = 25
 def examples(quick: int) -> int:
     """Examples where the profile `quick` draws `quick`: as many times more as the profile draws."""
     return max(1, quick * settings().max_examples // QUICK)
+
+
+whole_trace = pytest.mark.skipif(
+    numba.config.DISABLE_JIT, reason="numba compiles nothing: hundreds of thousands of blocks take minutes"
+)

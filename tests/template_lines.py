@@ -57,10 +57,22 @@ class KernelFile(FileTracer):
         return next((t for t in written if t and frame.f_code.co_name in functions(t)), None)
 
 
+class TemplateFile(FileTracer):
+    """A template itself, imported: coverage wants one tracer for whatever counts for a file."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def source_filename(self) -> str:
+        return self.file
+
+
 class TemplateLines(CoveragePlugin):
     """Claims the generated kernels, and reports templates as the Python files they are."""
 
     def file_tracer(self, filename: str) -> FileTracer | None:
+        if Path(filename).parent == TEMPLATES:
+            return TemplateFile(filename)
         return KernelFile(filename) if Path(filename).name.startswith("kvtheory_kernel_") else None
 
     def file_reporter(self, filename: str) -> str:

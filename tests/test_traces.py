@@ -14,7 +14,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from profiles import examples
+from profiles import examples, whole_trace
 
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
@@ -264,6 +264,7 @@ def test_the_id_table_grows():
     np.testing.assert_array_equal(served, np.tile(np.arange(1, ids.size + 1), 2))
 
 
+@whole_trace
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_the_real_trace(tmp_path, name):

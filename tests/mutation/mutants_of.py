@@ -43,37 +43,41 @@ SILENT = (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom)
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: where, what was there, what is there now, and the whole file with it."""
+    """One change: where, what was there, what is there now, and the file that holds it."""
 
     file: str
     line: int
     was: str
     now: str
-    text: str
+    begin: int
+    end: int
+    honest: bytes
 
-    @property
-    def key(self) -> tuple[str, int, str, str]:
-        return self.file, self.line, self.was, self.now
+    def text(self) -> str:
+        """The whole file with the change."""
+        return (self.honest[: self.begin] + self.now.encode() + self.honest[self.end :]).decode()
+
+    def changes(self) -> bool:
+        """Whether the change is one, and Python."""
+        try:
+            return ast.dump(ast.parse(self.text())) != ast.dump(ast.parse(self.honest))
+        except SyntaxError:
+            return False
 
 
 def mutants(file: str, text: str) -> list[Mutant]:
     """All mutants of a file, in the order of its lines."""
+    honest = text.encode()
     starts = [0]
-    for line in text.encode().splitlines(keepends=True):
+    for line in honest.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    raw = text.encode()
-
-    def at(line: int, column: int) -> int:
-        return starts[line - 1] + column
-
     found = []
     for node, new in _changes(ast.parse(text)):
-        begin, end = at(node.lineno, node.col_offset), at(node.end_lineno or 0, node.end_col_offset or 0)
-        old = raw[begin:end].decode()
-        changed = (raw[:begin] + new.encode() + raw[end:]).decode()
-        if ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text)):
-            found.append(Mutant(file, node.lineno, " ".join(old.split()), " ".join(new.split()), changed))
-    return sorted(found, key=lambda mutant: mutant.key)
+        begin = starts[node.lineno - 1] + node.col_offset
+        end = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
+        old = honest[begin:end].decode()
+        found.append(Mutant(file, node.lineno, " ".join(old.split()), new, begin, end, honest))
+    return sorted(found, key=lambda mutant: (mutant.begin, mutant.end, mutant.now))
 
 
 def _changes(tree: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
