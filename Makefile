@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-lowest test-vllm dist-check lint docs bench figures league prize facts advice atlas learned search-table routing clean
+.PHONY: env demo test test-lowest test-vllm deep fuzz coverage mutants dist-check lint docs bench figures league prize facts advice atlas learned search-table routing clean
 
 env: $(VENV)/.installed
 
@@ -41,6 +41,28 @@ test-vllm: $(VLLM)/.installed
 	$(VLLM)/bin/python -m pytest tests/on_vllm -o filterwarnings=
 	$(VLLM)/bin/python -m pytest tests/adversaries/test_batch.py tests/adversaries/test_learned.py -o filterwarnings=
 	$(VLLM)/bin/python tests/on_vllm/stock_tests.py
+
+# Everything at its deepest: more examples of every property, and the tests that take minutes.
+deep: env
+	KVTHEORY_DEEP=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n auto
+
+# Damaged inputs for everything that reads a file or an argument; see docs/reference/tests.rst.
+SECONDS ?= 60
+FUZZ ?=
+fuzz: env
+	NUMBA_DISABLE_JIT=1 PYTHONPATH=$(CURDIR) $(BIN)/python -W ignore tests/fuzz/fuzz.py --seconds $(SECONDS) $(FUZZ)
+
+# Which changes of a sign the tests notice; verdicts in tests/mutation/results.json.
+SIZE ?= 12
+mutants: env
+	$(BIN)/python tests/mutation/run.py --size $(SIZE) --again
+
+# Branch coverage, with kernels as plain Python; see docs/reference/tests.rst.
+coverage: env
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS),coverage]'
+	rm -rf build/coverage && mkdir -p build/coverage
+	NUMBA_DISABLE_JIT=1 PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage run -m pytest -n auto
+	$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report
 
 lint: env
 	$(BIN)/ruff check .

@@ -47,8 +47,10 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot be read: {error}", file=str(path)) from error
+    except OSError as error:
+        raise InputError.of(error, path) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"is not JSON: {error}", file=str(path)) from error
     require_run(found, str(path))
     return found
 

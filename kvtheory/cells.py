@@ -59,7 +59,7 @@ def finish_cells(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(error.strerror or "cannot be made", file=str(folder.parent)) from error
+        raise InputError.of(error, folder.parent) from error
     if not resume and any(folder.iterdir()):
         raise InputError("holds the results of an earlier run: add --resume, or remove it", file=str(folder))
     files = [folder.absolute() / f"{cell.key()}.json" for cell in cells]  # a worker may be elsewhere

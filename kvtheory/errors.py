@@ -23,6 +23,12 @@ class InputError(KVTheoryError, ValueError):
         super().__init__(": ".join([", ".join(where), message] if where else [message]))
         self.file, self.line, self.field = file, line, field
 
+    @classmethod
+    def of(cls, error: OSError, file: object) -> InputError:
+        """What the system says of a file that cannot be read or made, as one line like the others."""
+        reason = error.strerror or type(error).__name__
+        return cls(reason[:1].lower() + reason[1:], file=str(file))
+
 
 class VerificationError(KVTheoryError):
     """A witness or certificate does not prove what it claims."""

@@ -20,6 +20,7 @@ from kvtheory.command import (
 )
 from kvtheory.errors import InputError
 from kvtheory.schemas import versioned
+from kvtheory.specs import rational
 
 if TYPE_CHECKING:
     from kvtheory.engine.batching import Batching
@@ -132,7 +133,7 @@ def _batching(together: int, budget: int, step: str, *, seconds: bool) -> Batchi
 
 def _number(name: str, text: str) -> int | Fraction:
     try:
-        value = Fraction(text)
+        value = rational(text)
     except (ValueError, ZeroDivisionError):
         value = Fraction(-1)
     if value < 0:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal, get_args, get_origin
 
 from kvtheory.errors import InputError
 
+NUMBER = re.compile(r"[+-]?[0-9]{0,1000}(/[0-9]{1,1000}|(\.[0-9]{0,1000})?([eE][+-]?[0-9]{1,3})?)", re.ASCII)
 WORDS = {"on": True, "true": True, "off": False, "false": False}
 
 
@@ -57,6 +60,17 @@ def convert(value: str, kind: Any, spec: str, key: str) -> Any:
         return kind(value)
     except (ValueError, OverflowError) as error:
         raise InputError(f"'{value}' is not {_article(kind)}", file=spec, field=key) from error
+
+
+def rational(text: str) -> Fraction:
+    """An exact number: `3`, `0.25`, `1e-3` or `1/4`; no exponent so large that the number fills the memory.
+
+    Raises:
+        ValueError: if it is none; ZeroDivisionError: for a denominator of 0.
+    """
+    if not NUMBER.fullmatch(text.strip()):
+        raise ValueError(text)
+    return Fraction(text)
 
 
 def _article(kind: Any) -> str:

@@ -107,7 +107,9 @@ def read_plan(file: Path) -> Plan:
     try:
         plan = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(error.strerror or "cannot be read", file=str(file)) from error
+        raise InputError.of(error, file) from error
+    except RecursionError:
+        raise InputError("nested too deeply", file=str(file)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(str(error), file=str(file)) from error
     for key, value in plan.items():

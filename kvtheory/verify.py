@@ -28,7 +28,7 @@ def schema_of(file: Path) -> str:
             except ValueError:
                 found = json.loads(first + stream.read(LONGEST_LINE))
     except OSError as error:
-        raise InputError(error.strerror or "cannot be read", file=str(file)) from None
+        raise InputError.of(error, file) from None
     except (ValueError, RecursionError):
         raise InputError("neither a witness nor a certificate", file=str(file)) from None
     if not isinstance(found, dict) or not isinstance(found.get("schema"), str):

@@ -8,9 +8,11 @@ import os
 import numba
 import pytest
 from hypothesis import HealthCheck, settings
+from profiles import QUICK
 
 slow_is_fine = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
+few = 8 if numba.config.DISABLE_JIT else QUICK  # what is compiled takes 20 times as long there
+settings.register_profile("quick", max_examples=few, deadline=None, derandomize=True, database=None)
 settings.register_profile("deep", max_examples=1500, deadline=None, suppress_health_check=slow_is_fine)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

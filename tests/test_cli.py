@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import numba
 import pytest
+from profiles import whole_trace
 
 from kvtheory.cli import run
 
@@ -69,7 +71,7 @@ def test_ratio_json_is_the_contract(capsys):
 def test_ratio_repeats_bit_for_bit(capsys):
     arguments = (
         "ratio",
-        "zipf:requests=500",
+        f"zipf:requests={40 if numba.config.DISABLE_JIT else 500}",
         "--capacity",
         "5%",
         "--policies",
@@ -366,6 +368,7 @@ def _readable_by_all(file: Path) -> bool:
     return all(folder.stat().st_mode & 0o005 == 0o005 for folder in file.parents)
 
 
+@whole_trace
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")
 def test_the_real_trace(capsys):
     """Misses, hit rates and widths as three programs found them (docs/howto)."""
@@ -379,6 +382,7 @@ def test_the_real_trace(capsys):
     assert [item["policies"][0]["misses"] for item in found["runs"]] == [288_500 - 15_136, 288_500 - 80_466]
 
 
+@whole_trace
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")
 def test_equal_to_kvcache_simulator_0_1_3(capsys):
     """Hit tokens of the last half that its `lru` and `optimal` report, of 67,915,607 (docs/howto)."""

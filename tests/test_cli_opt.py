@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from kvtheory.cli import run
 from kvtheory.errors import KVTheoryError
@@ -164,7 +165,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(where=st.integers(0, 14), value=json_values, data=st.data())
 def test_the_verifier_never_crashes(tmp_path_factory, honest, where, value, data):
     lines = json.loads(json.dumps(honest))

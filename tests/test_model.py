@@ -137,3 +137,18 @@ def test_instances_fit(case: object) -> None:
 def test_costs_are_linear_in_hits_and_misses() -> None:
     assert CostModel().cost(5, 3) == 3
     assert CostModel(alpha_cached=2, alpha_miss=7, output=1).cost(5, 3) == 32
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.tuples(*[st.integers(0, 5)] * 7))
+def test_costs_are_those_of_one_token_after_another(
+    hit: int, miss: int, tokens: int, numbers: tuple[int, ...]
+) -> None:
+    cached, missed, output, decode, attention, context, fixed = numbers
+    costs = CostModel(cached, missed, output, decode, attention, context, fixed)
+    length = hit + miss
+    prefill = (
+        fixed + cached * hit + sum(missed + attention * (2 * before + 1) for before in range(hit, length))
+    )
+    answer = output + sum(decode + context * (length + before) for before in range(tokens))
+    assert costs.prefill(hit, miss) == prefill
+    assert costs.cost(hit, miss, tokens) == prefill + answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from profiles import whole_trace
 
 from kvtheory.policies.lru import LeafLRU
 from kvtheory.ratio.empirical import measure_ratios
@@ -33,6 +34,7 @@ def test_the_share_of_the_gap_follows_from_the_hit_rates(policy: str) -> None:
         assert closed > 25
 
 
+@whole_trace
 @pytest.mark.skipif(not TRACE.exists(), reason="the trace is not here")
 def test_leaf_lru_and_opt_are_as_committed() -> None:
     trace, table = read_trace(TRACE), committed()

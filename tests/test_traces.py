@@ -14,6 +14,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples, whole_trace
 
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
@@ -107,7 +108,7 @@ def test_refuse_mode_is_the_naive_forest_or_names_the_first_conflict(records):
 
 
 @given(requests(), st.sampled_from(["", ".gz", ".zst"]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_kvcache_ai_loses_nothing(tmp_path_factory, records, suffix):
     trace = read(records, on_conflict="split", block_size=8)
     path = tmp_path_factory.mktemp("traces") / f"trace{suffix}"
@@ -143,7 +144,7 @@ BAILIAN = st.fixed_dictionaries(
     ),
     st.sampled_from([None, 8]),
 )
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 def test_written_and_read_again_is_the_same_trace(tmp_path_factory, case, block_size):
     name, records = case
     trace = read(records, on_conflict="split", block_size=block_size)
@@ -263,6 +264,7 @@ def test_the_id_table_grows():
     np.testing.assert_array_equal(served, np.tile(np.arange(1, ids.size + 1), 2))
 
 
+@whole_trace
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")
 @pytest.mark.parametrize("name", sorted(formats()))
 def test_the_real_trace(tmp_path, name):

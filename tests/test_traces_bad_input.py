@@ -12,6 +12,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from kvtheory.errors import InputError
 from kvtheory.traces import read_trace
@@ -267,7 +268,7 @@ def test_a_line_without_end(monkeypatch):
 
 
 @given(st.binary(max_size=60) | st.text(max_size=40).map(str.encode))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 def test_any_bytes_are_a_trace_or_one_error(data):
     for prefix in (b"", GOOD, b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b'{"hash_ids": '):
         assert message_of(prefix + data).isprintable()

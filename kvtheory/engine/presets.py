@@ -35,6 +35,8 @@ LENGTHS = (
     (500, 2000),
     (5000, 500),
 )
+LARGEST = 2**53
+"""Tokens or seconds in a measured row: no float is asked for more."""
 
 
 @dataclass(frozen=True)
@@ -159,13 +161,13 @@ def costs_of(preset: str) -> CostModel:
         return preset_costs(preset)
     try:
         rows = json.loads(Path(preset).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"is no JSON list of [hit, miss, ttft]: {error}", file=preset) from None
     if not isinstance(rows, list):
         raise InputError("is no JSON list of [hit, miss, ttft]", file=preset)
     for i, row in enumerate(rows):
         fine = isinstance(row, list) and len(row) == 3 and all(type(x) in (int, float) for x in row)
-        if not (fine and all(0 <= x < float("inf") for x in row)):
+        if not (fine and all(0 <= x <= LARGEST for x in row)):
             raise InputError(f"row {i + 1} is not [hit, miss, ttft]", file=preset)
     table = np.array(rows, np.float64).reshape(-1, 3)
     try:

@@ -47,7 +47,7 @@ class Lists(NamedTuple):
 def find(c: Lists, w: int, r: int) -> int:
     """The bucket of run `r` at worker `w`, or the empty one where it would be."""
     mask = c.bucket.shape[1] - 1
-    at = ((r * SPREAD) >> 7) & mask
+    at = ((np.int64(r) * SPREAD) >> 7) & mask
     while c.bucket[w, at] and c.run[w, c.bucket[w, at]] != r:
         at = (at + 1) & mask
     return int(at)
@@ -74,12 +74,12 @@ def drop(c: Lists, w: int, slot: int) -> None:
     """Take a run of which nothing is cached any more out of the list and the table."""
     unlink(c, w, slot)
     r = c.run[w, slot]
-    c.holders[r, w >> 6] &= ~(1 << (w & 63))
+    c.holders[r, w >> 6] &= ~(np.int64(1) << np.int64(w & 63))
     mask = c.bucket.shape[1] - 1
     at = find(c, w, r)
     after = (at + 1) & mask
     while c.bucket[w, after]:  # close the gap: whoever it kept from home moves up
-        home = ((c.run[w, c.bucket[w, after]] * SPREAD) >> 7) & mask
+        home = ((np.int64(c.run[w, c.bucket[w, after]]) * SPREAD) >> 7) & mask
         if ((after - home) & mask) >= ((after - at) & mask):
             c.bucket[w, at] = c.bucket[w, after]
             at = after
@@ -105,7 +105,7 @@ def visit(
             c.bucket[w, at] = slot
             c.run[w, slot] = r
             c.cached[w, slot] = 0
-            c.holders[r, w >> 6] |= 1 << (w & 63)
+            c.holders[r, w >> 6] |= np.int64(1) << np.int64(w & 63)
         else:
             unlink(c, w, slot)
         held = c.cached[w, slot]

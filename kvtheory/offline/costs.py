@@ -18,6 +18,7 @@ import numpy as np
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
 from kvtheory.offline.result import Number, plain
+from kvtheory.specs import rational
 
 NAMED = ("unit", "depth", "tokens")
 
@@ -69,12 +70,24 @@ def read_costs(file: str, tree: PrefixTree) -> tuple[Number, ...]:
 
 def _number(written: str, file: str, line: int) -> Number:
     try:
-        value = plain(Fraction(written))
+        value = plain(rational(written))
     except (ValueError, ZeroDivisionError):
-        raise InputError(f"{written!r} is not an integer or a fraction p/q", file=file, line=line) from None
+        raise InputError(
+            f"{_short(written)} is not an integer or a fraction p/q", file=file, line=line
+        ) from None
     if value < 0:
         raise InputError(f"cost {written} is negative", file=file, line=line)
     return value
+
+
+def _node(written: str, file: str, line: int) -> int:
+    if not (written.isascii() and written.isdecimal() and len(written) < 20):
+        raise InputError(f"{_short(written)} is not a node", file=file, line=line)
+    return int(written)
+
+
+def _short(written: str) -> str:
+    return repr(written if len(written) <= 40 else f"{written[:40]}...")
 
 
 def _text_entries(text: str, file: str) -> Iterator[tuple[int, int, str]]:
@@ -85,9 +98,7 @@ def _text_entries(text: str, file: str) -> Iterator[tuple[int, int, str]]:
             continue
         node += 1
         if len(fields) == 2:
-            if not fields[0].isdecimal():
-                raise InputError(f"{fields[0]!r} is not a node", file=file, line=line)
-            yield line, int(fields[0]), fields[1]
+            yield line, _node(fields[0], file, line), fields[1]
         elif len(fields) == 1:
             yield line, node, fields[0]
         else:
@@ -125,18 +136,20 @@ def _json_entries(text: str, file: str) -> Iterator[tuple[int, int, str]]:
             if node and not take(","):
                 raise InputError("expected ',' or the end", file=file, line=_line(text, position))
             node += 1
-            key = str(node)
+            key = node
             if closing == "}":
-                key = str(value())
-                if not take(":") or not key.isdecimal():
-                    raise InputError(f"{key!r} is not a node", file=file, line=_line(text, position))
+                key = _node(str(value()), file, _line(text, position))
+                if not take(":"):
+                    raise InputError(f"no ':' after node {key}", file=file, line=_line(text, position))
             found = value()
             if not isinstance(found, str):
-                message = f"{json.dumps(found)} is not an integer or a fraction p/q"
+                message = f"{_short(json.dumps(found))} is not an integer or a fraction p/q"
                 raise InputError(message, file=file, line=_line(text, position))
-            yield _line(text, position), int(key), found
+            yield _line(text, position), key, found
     except json.JSONDecodeError as error:
         raise InputError(f"not JSON: {error.msg}", file=file, line=error.lineno) from None
+    except RecursionError:
+        raise InputError("nested too deeply", file=file, line=_line(text, position)) from None
     _skip()
     if position < len(text):
         raise InputError("text after the end of the JSON", file=file, line=_line(text, position))

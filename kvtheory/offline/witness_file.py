@@ -184,6 +184,6 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise InputError("not a JSON object", file=str(path), line=number)
                 yield number, found
     except OSError as error:
-        raise InputError(error.strerror or "cannot be read", file=str(path)) from None
+        raise InputError.of(error, path) from None
     except UnicodeDecodeError:
         raise InputError("not UTF-8 text", file=str(path)) from None

@@ -75,7 +75,7 @@ def _load(file: str) -> Any:
             raise InputError("too large for an emitted policy", file=file)
         return json.loads(text)
     except OSError as error:
-        raise InputError(error.strerror or "cannot be read", file=file) from None
+        raise InputError.of(error, file) from None
     except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise

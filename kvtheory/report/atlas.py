@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +22,7 @@ from kvtheory.ratio.atlas import RATIONAL, REFUSED, Atlas, Row
 from kvtheory.report.atlas_picture import picture
 
 INSTANCE = ("parents", "n", "k", "W", "w", "law", "harmonic")
+RATIO = re.compile(r"[0-9]{1,1000}/[1-9][0-9]{0,999}")
 FIGURE = ("ratio", "lower", "upper", "kind", "by", "verified", "states", "states_reduced")
 
 
@@ -64,12 +66,37 @@ def read_atlas(file: Path) -> list[Row]:
         with file.open(encoding="utf-8") as stream:
             rows = [json.loads(line) for line in stream]
     except OSError as error:
-        raise InputError(error.strerror or "cannot be read", file=str(file)) from None
-    except ValueError:
+        raise InputError.of(error, file) from None
+    except (ValueError, RecursionError):
         raise InputError("not JSON Lines", file=str(file)) from None
-    if not rows or not all(isinstance(row, dict) and "policies" in row for row in rows):
+    if not rows:
         raise InputError("not an atlas", file=str(file))
+    for number, row in enumerate(rows, start=1):
+        if not _is_row(row) or row["policies"].keys() != rows[0]["policies"].keys():
+            raise InputError("no row of an atlas, or of other policies", file=str(file), line=number)
     return rows
+
+
+def _is_row(row: Any) -> bool:
+    """Whether a row names an instance, and for every policy a figure with a ratio or none."""
+    return (
+        isinstance(row, dict)
+        and row.keys() >= {*INSTANCE, "policies"}
+        and isinstance(row["parents"], list)
+        and all(type(x) is int for x in (*row["parents"], *(row[field] for field in ("n", "k", "W", "w"))))
+        and all(_is_ratio(row[field]) for field in ("law", "harmonic"))
+        and isinstance(row["policies"], dict)
+        and all(
+            isinstance(figure, dict)
+            and figure.keys() >= set(FIGURE)
+            and (figure["ratio"] in (None, "inf") or _is_ratio(figure["ratio"]))
+            for figure in row["policies"].values()
+        )
+    )
+
+
+def _is_ratio(text: Any) -> bool:
+    return isinstance(text, str) and RATIO.fullmatch(text) is not None
 
 
 def value(row: Row, name: str) -> Fraction | None:

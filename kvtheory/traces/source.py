@@ -62,8 +62,7 @@ def read_lines(path: str | Path, stdin: BinaryIO | None = None) -> Generator[Lin
         with _opened(path, stdin) as file:
             yield from _decoded(name, _decompressed(name, file))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputError(reason[:1].lower() + reason[1:], file=name) from None
+        raise InputError.of(error, name) from None
 
 
 def _opened(path: str | Path, stdin: BinaryIO | None) -> AbstractContextManager[BinaryIO]:

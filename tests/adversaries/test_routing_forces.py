@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from adversaries.adaptive import ask_for_missing
 from adversaries.live_fleet import LiveFleet
@@ -165,7 +166,7 @@ def test_the_worst_small_cases_that_were_found(parents, m, k, prices, requests, 
     assert Fraction(found) / opt.value == Fraction(bad, best)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     instances(max_nodes=5, max_requests=7, min_requests=1),
     st.sampled_from(["longest_prefix", "greedy"]),

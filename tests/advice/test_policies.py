@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from profiles import examples
 
 from kvtheory.advice.advised import Advised, advised
 from kvtheory.advice.oracle import Advice, Told, truth
@@ -59,7 +60,7 @@ def wrongly(count: int, **sizes: int) -> Iterator[tuple[Instance, Advice]]:
                 yield instance, advice
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(instances())
 def test_with_perfect_advice_blind_oracle_and_the_hedge_are_opt(instance: Instance) -> None:
     best, advice = least(instance.trace, instance.capacity), truth(instance.trace)

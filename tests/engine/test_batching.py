@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from kvtheory.engine.batching import Batching, BatchingWorkers
 from kvtheory.engine.cluster import ClusterRun, simulate
@@ -158,7 +159,7 @@ def batchings(draw: st.DrawFn) -> Batching:
     return Batching(together, budget, draw(st.integers(0, 3)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(load=loads(), how=batchings())
 def test_every_time_is_that_of_a_plain_simulator(
     load: tuple[Trace, list[int], int, CostModel], how: Batching
@@ -205,7 +206,7 @@ def test_hits_are_those_of_the_scheduler_that_vllm_is_held_to(
 
 
 @pytest.mark.parametrize("name", ["lru", "rlt"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(load=loads(), seed=st.integers(0, 3))
 def test_one_together_is_one_at_a_time(
     name: str, load: tuple[Trace, list[int], int, CostModel], seed: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from profiles import examples
 
 from kvtheory.engine.node_table import NodeTable
 from kvtheory.engine.object_reference import reference_engine
@@ -35,7 +36,7 @@ class Player:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(case=traces(max_nodes=12, max_requests=60), seed=seeds())
 def test_table_is_the_reference_engine(name: str, case: tuple[Trace, int], seed: int) -> None:
     (trace, _), capacity = case[0].cut(case[1]), case[1]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 from synthetic_run import SPECS, synthetic
 
 import gpu_validation.bootstrap
@@ -124,7 +125,7 @@ def test_anything_else_is_a_line_or_a_report(
             assert write_report(found, tmp_path / "report")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_two_at_once(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Something else in two places; what is taken must make tables."""

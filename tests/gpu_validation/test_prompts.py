@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from gpu_validation.prompts import FIRST_TOKEN, Prompts, shorten
 from gpu_validation.shapes import model_folder
@@ -22,7 +23,7 @@ from kvtheory.registry import policies
 from kvtheory.testing.strategies import traces
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(case=traces(max_nodes=20, max_requests=5), vocabulary=st.integers(8, 40), block=st.integers(6, 9))
 def test_nodes_are_blocks(case: tuple[Trace, int], vocabulary: int, block: int) -> None:
     """Two prompts share as many blocks as their paths share nodes, and no two nodes are the same block.
@@ -55,7 +56,7 @@ def test_a_last_block_must_be_partial(rest: int) -> None:
         Prompts(16, 512, rest)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     case=traces(max_nodes=14, max_requests=40),
     requests=st.integers(1, 30),

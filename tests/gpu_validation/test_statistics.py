@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from gpu_validation.bootstrap import Interval, difference_of_means
 from gpu_validation.fit import fit
@@ -61,7 +62,7 @@ def test_verdicts(low: float, high: float, larger: bool, words: str) -> None:
     assert Interval((low + high) / 2, low, high).verdict(larger_is_better=larger) == words
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     truth=st.tuples(
         st.floats(1e-3, 1e-1), st.floats(1e-7, 1e-5), st.floats(1e-5, 1e-3), st.floats(1e-9, 1e-7)
@@ -81,7 +82,7 @@ def test_the_fit_finds_the_coefficients_that_made_the_data(
     assert model.predict(hit, miss) == pytest.approx(ttft, rel=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(seed=st.integers(0, 10**6), rows=st.integers(4, 40))
 def test_no_coefficient_is_negative(seed: int, rows: int) -> None:
     """Data that no such model made, times that fall with the tokens among them."""

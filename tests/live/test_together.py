@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from kvtheory.engine.kernel import replay
 from kvtheory.errors import InputError
@@ -17,7 +18,7 @@ from kvtheory.testing.strategies import traces
 
 
 @pytest.mark.parametrize("name", sorted(every_policy()))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(instance=traces(), seed=st.integers(0, 3))
 def test_one_at_a_time_is_the_simulator(name: str, instance: tuple[Trace, int], seed: int) -> None:
     trace, capacity = instance

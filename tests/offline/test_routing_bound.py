@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from kvtheory.errors import InputError
 from kvtheory.model import CostModel, PrefixTree, Trace
@@ -58,7 +59,7 @@ def by_node(trace, costs, unit):
     return price, cached
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(priced())
 def test_no_routing_undercuts_it(drawn):
     trace, workers, capacity, costs, unit = drawn
@@ -74,7 +75,7 @@ def test_no_routing_undercuts_it(drawn):
     assert bound >= Fraction(least) / workers
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SMALL, st.integers(1, 3), NUMBERS, NUMBERS)
 def test_it_is_what_it_says_in_nodes(instance, workers, cached, more):
     """Against brute force with one cache of m k nodes, and the first requests for nodes as sets."""
@@ -92,7 +93,7 @@ def test_it_is_what_it_says_in_nodes(instance, workers, cached, more):
     assert makespan_lower_bound(trace, workers, k, CostModel(cached, cached + more)) == max(average, dearest)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(SMALL)
 def test_one_worker_is_solved_by_it(instance):
     bound = makespan_lower_bound(instance.trace, 1, instance.capacity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from kvtheory.engine.exact import ExactEngine
 from kvtheory.engine.kernel import replay
@@ -27,7 +27,6 @@ def fits(trace: Trace, capacity: int) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted(set(policies()) - set(DRAWS)))
-@settings(max_examples=25, deadline=None)
 @given(played=traces(max_nodes=7, max_requests=20))
 def test_without_draws_it_is_the_kernel(name: str, played: tuple[Trace, int]) -> None:
     trace, capacity = played
@@ -42,7 +41,6 @@ def test_without_draws_it_is_the_kernel(name: str, played: tuple[Trace, int]) ->
 
 
 @pytest.mark.parametrize("name", DRAWS)
-@settings(max_examples=25, deadline=None)
 @given(played=traces(max_nodes=6, max_requests=9))
 def test_with_draws_it_is_the_belief(name: str, played: tuple[Trace, int]) -> None:
     trace, capacity = played

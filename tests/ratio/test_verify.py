@@ -13,6 +13,7 @@ import pytest
 from forging import copy, leaves, put, variants, verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from kvtheory.ratio.certificate import certificate, sign, upper_part
 from kvtheory.ratio.certificate_best import best_certificate
@@ -194,7 +195,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_the_verifier_never_crashes(data):
     """Any value in any place, signed again: accepted only where it changes nothing that is claimed."""

@@ -7,6 +7,7 @@ from best_samples import HONEST
 from forging import copy, leaves, put, text, verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from kvtheory.ratio.certificate import sign
 from proofs_check.verify import Rejected, verify
@@ -237,7 +238,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_the_verifier_never_crashes(data):
     name = data.draw(st.sampled_from(sorted(HONEST)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from profiles import whole_trace
 
 from kvtheory.ratio.empirical import student_interval
 
@@ -89,6 +90,7 @@ def test_a_row_on_gsp_replays(rows: list[Row], monkeypatch: pytest.MonkeyPatch) 
     replay(monkeypatch, wanted, "")
 
 
+@whole_trace
 @pytest.mark.skipif(not TRACE.exists(), reason="the real trace is not here")
 def test_a_row_on_the_real_trace_replays(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = next(row for row in rows if row["trace"] == "conversation" and row["router"] == OURS)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from profiles import examples
 from scans import RULES, Said, Scan, long_talk, talks, told
 
 from kvtheory.engine.kernel import replay
@@ -25,7 +26,7 @@ from kvtheory.testing.instances import Instance, random_instance
 
 
 @pytest.mark.parametrize(("policy", "scan"), RULES, ids=[policy.name for policy, _ in RULES])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(case=talks())
 def test_the_rule_is_that_of_a_scan(
     policy: type[ObjectPolicy], scan: type[Scan], case: tuple[Instance, list[Said]]

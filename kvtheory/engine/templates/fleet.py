@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from kvtheory._numba import njit
 from kvtheory.engine.live_table import Table
 from kvtheory.engine.templates.live import (
@@ -23,7 +25,7 @@ SPREAD = 0x9E3779B1
 @njit
 def home(f: Any, v: int) -> int:
     """The bucket where the search for node `v` begins."""
-    return int(((v * SPREAD) >> 7) & (f.bucket.shape[1] - 1))
+    return int(((np.int64(v) * SPREAD) >> 7) & (f.bucket.shape[1] - 1))
 
 
 @njit
@@ -112,14 +114,14 @@ def visit(f: Any, w: int, v: int) -> int:
         elif c.resident[slot]:
             hit, found = i + 1, u
         f.path[i] = slot
-        f.holders[u, w >> 6] |= 1 << (w & 63)
+        f.holders[u, w >> 6] |= np.int64(1) << np.int64(w & 63)
     path = f.path[:length]
     for i in range(serve(c, path, path, length, f.dead)):
         let_go(f, c, w, f.dead[i])
     f.size[w] += length - hit
     count, deaths = evict(c, max(0, f.size[w] - f.capacity[0]), f.victims, f.dead)
     for i in range(count):
-        f.holders[f.node[w, f.victims[i]], w >> 6] &= ~(1 << (w & 63))
+        f.holders[f.node[w, f.victims[i]], w >> 6] &= ~(np.int64(1) << np.int64(w & 63))
     for i in range(deaths):
         let_go(f, c, w, f.dead[i])
     f.size[w] -= count
