@@ -11,7 +11,7 @@ from kvtheory.registry import known_classes
 from kvtheory.traces.conversation import Conversations
 from kvtheory.traces.format import Format, TraceFormat
 
-Form = TypeVar("Form", bound=TraceFormat)
+T = TypeVar("T", bound=TraceFormat)
 
 
 @cache
@@ -36,7 +36,7 @@ def conversation_formats() -> dict[str, Conversations]:
     return {name: form for name, form in every_format().items() if isinstance(form, Conversations)}
 
 
-def recognise(record: Mapping[str, Any], among: Mapping[str, Form], file: str) -> Form | None:
+def recognise(record: Mapping[str, Any], among: Mapping[str, T], file: str) -> T | None:
     """The format that knows the first record of a file; None if none does.
 
     Raises:
