@@ -243,9 +243,9 @@ def workload(
     """Write a generated workload as a trace file."""
     from kvtheory.registry import lookup
     from kvtheory.sources import generate
-    from kvtheory.traces import formats, write_trace
+    from kvtheory.traces import request_formats, write_trace
 
-    lookup(formats(), format_name, "trace format")
+    lookup(request_formats(), format_name, "trace format")
     with Spinner() as say:
         say("generating")
         trace = generate(spec)

@@ -85,7 +85,7 @@ def known_classes(plural: str, base: type[Named], package: str) -> dict[str, typ
         for _, item in inspect.getmembers(module, inspect.isclass)
         if issubclass(item, base) and item.__module__ == module.__name__ and not inspect.isabstract(item)
     )
-    return unique(((item.name, item) for item in (*own, *found.values())), plural)
+    return unique(((item.name, item) for item in (*own, *found.values())), plural.replace("_", " "))
 
 
 @cache

@@ -1,9 +1,13 @@
 """Workload specs and tree shapes."""
 
+import importlib
+import sys
+
 import networkx as nx
 import numpy as np
 import pytest
 
+from kvtheory import sources
 from kvtheory.errors import InputError
 from kvtheory.shapes import parse_tree
 from kvtheory.sources import generate, open_source, workloads
@@ -70,3 +74,20 @@ def test_open_source_prefers_a_file_over_a_workload(tmp_path, monkeypatch):
 def test_bad_specs(spec):
     with pytest.raises(InputError, match=spec.partition(":")[0]):
         generate(spec)
+
+
+def test_an_entry_point_may_be_a_package_of_workloads(tmp_path, monkeypatch):
+    (tmp_path / "many").mkdir()
+    files = {"__init__": "", "one": "def one(): ...", "helper": "def other(): ...", "_two": "def _two(): ..."}
+    for name, text in files.items():
+        (tmp_path / "many" / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = {"many": importlib.import_module("many"), "own": len}
+    monkeypatch.setattr(sources, "plugins", lambda group: found)
+    assert sources.workloads.__wrapped__() == {"one": sys.modules["many.one"].one, "own": len}
+    found["one"] = len
+    with pytest.raises(InputError, match=r"two workloads are named 'one': many\.one and builtins"):
+        sources.workloads.__wrapped__()
+    found["one"] = 3
+    with pytest.raises(InputError, match=r"'one' of kvtheory\.workloads is neither function nor package"):
+        sources.workloads.__wrapped__()

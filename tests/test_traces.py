@@ -18,7 +18,7 @@ from profiles import examples, whole_trace
 
 from kvtheory.errors import InputError
 from kvtheory.model import PrefixTree, Trace
-from kvtheory.traces import formats, read_trace, write_trace
+from kvtheory.traces import read_trace, request_formats, write_trace
 from kvtheory.traces.builder import TreeBuilder
 
 REAL = Path(__file__).parents[2] / "shared/traces/mooncake_conversation.jsonl"
@@ -187,8 +187,8 @@ def test_bailian_columns():
 
 def test_formats_are_told_apart_by_the_first_record():
     sized = {"block_size": 4, "hash_ids": [1], "input_length": 3}
-    assert formats()["kvcache_ai"].detect(sized)
-    assert not formats()["kvcache_ai"].detect(sized | {"timestamp": 5, "output_length": 1})
+    assert request_formats()["kvcache_ai"].detect(sized)
+    assert not request_formats()["kvcache_ai"].detect(sized | {"timestamp": 5, "output_length": 1})
     assert read([sized]).columns == {}
     timed = read([sized | {"timestamp": 5}, sized | {"timestamp": 6}])
     assert timed.columns["timestamp"].tolist() == [0.005, 0.006]
@@ -266,7 +266,7 @@ def test_the_id_table_grows():
 
 @whole_trace
 @pytest.mark.skipif(not REAL.exists(), reason="the real trace is not here")
-@pytest.mark.parametrize("name", sorted(formats()))
+@pytest.mark.parametrize("name", sorted(request_formats()))
 def test_the_real_trace(tmp_path, name):
     trace = read_trace(REAL)
     assert (len(trace), trace.accesses, trace.tree.n) == (12_031, 288_500, 182_790)

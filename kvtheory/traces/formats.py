@@ -26,7 +26,7 @@ def every_format() -> dict[str, TraceFormat]:
     return {name: form() for name, form in found.items()}
 
 
-def formats() -> dict[str, Format]:
+def request_formats() -> dict[str, Format]:
     """Those of requests, which can be written, too."""
     return {name: form for name, form in every_format().items() if isinstance(form, Format)}
 

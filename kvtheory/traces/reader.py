@@ -28,7 +28,7 @@ from kvtheory.traces.columns import (
     kind_of,
 )
 from kvtheory.traces.conversations import find_format, read_conversations
-from kvtheory.traces.formats import formats, recognise
+from kvtheory.traces.formats import recognise, request_formats
 from kvtheory.traces.source import Lines, read_lines, source_name
 
 
@@ -90,7 +90,7 @@ class _Reader:
             raise TypeError
         if "hash_ids" not in record:
             self._refuse("missing", line, "hash_ids")
-        form = recognise(record, formats(), self.name)
+        form = recognise(record, request_formats(), self.name)
         assert form is not None, "one format takes whatever has block ids"
         stated = record.get("block_size")
         if "block_size" in record and (wrong := integer_fault(stated, 1, INT32_MAX)):

@@ -19,7 +19,7 @@ from kvtheory.errors import InputError
 from kvtheory.model import IntArray, Trace
 from kvtheory.registry import lookup
 from kvtheory.traces.format import Format, Request
-from kvtheory.traces.formats import formats
+from kvtheory.traces.formats import request_formats
 
 _LINES_PER_WRITE = 4096
 
@@ -34,12 +34,12 @@ def write_trace(trace: Trace, path: str | Path, format: str = "mooncake") -> Non
     Args:
         trace: what to write; where it has no ids, node numbers are the block ids.
         path: a file, compressed if it ends in `.gz` or `.zst`; `-` for standard output.
-        format: one of :func:`kvtheory.traces.formats.formats`.
+        format: one of :func:`kvtheory.traces.formats.request_formats`.
 
     Raises:
         InputError: if the format is unknown, a timestamp not finite, or the file cannot be written.
     """
-    form = lookup(formats(), format, "trace format")
+    form = lookup(request_formats(), format, "trace format")
     if "timestamp" in trace.columns and not np.isfinite(trace.columns["timestamp"].astype(np.float64)).all():
         raise InputError("not a finite number", file=trace.source, field="timestamp")
     lines = (json.dumps(form.write(request)) + "\n" for request in _requests(trace, form))
