@@ -186,7 +186,9 @@ def arrow(axes: Axes, start: Text, end: Text, what: str = "", **style: object) -
 
 def draw(graph: nx.DiGraph) -> Figure:
     """The boxes, the imports between them, and the ways."""
-    figure = Figure(figsize=(12.5, 6))
+    figure = Figure(
+        figsize=(12.5, 6), dpi=72
+    )  # what an SVG has, so that boxes are measured as they are drawn
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(-0.6, 9.3)
