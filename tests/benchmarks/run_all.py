@@ -23,6 +23,8 @@ from typing import Any
 
 from outcome import RESULTS, machine, write
 
+from kvtheory import __version__
+
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 BUILD = ROOT / "build" / "bench"
 ENGINE = ROOT / ".venv-vllm" / "bin" / "python"
@@ -138,7 +140,8 @@ def main() -> int:
         benchmarks.append(run(name))
         for figure in benchmarks[-1].get("figures", []):
             figure["last"] = last.get((name, figure["quantity"], figure["peer"]))
-    versions = {name: version(name) for name in ("kvtheory", "numpy", "numba", "scipy", "highspy")}
+    versions = {"kvtheory": __version__}
+    versions |= {name: version(name) for name in ("numpy", "numba", "scipy", "highspy")}
     head = f"{machine()}; {', '.join(f'{name} {number}' for name, number in versions.items())}"
     head += f"; load {load:.1f} at the start; {(time.perf_counter() - began) / 60:.0f} minutes"
     table = [head, "", *lines(benchmarks)]
