@@ -28,7 +28,7 @@ from kvtheory import __version__
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 BUILD = ROOT / "build" / "bench"
 ENGINE = ROOT / ".venv-vllm" / "bin" / "python"
-SHORTER = {"exact": ["20"], "solvers": ["--quick"], "routers": ["2000"]}
+SHORTER = {"solvers": ["--quick"], "routers": ["2000"]}
 """Arguments of those that take long at their full size."""
 EXTRAS = {"torch": "torch", "vllm": "vLLM", "libcachesim": "libCacheSim", "kvcache_sim": "kvcache-simulator"}
 PATIENCE = 900
