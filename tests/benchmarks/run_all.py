@@ -23,10 +23,12 @@ from typing import Any
 
 from outcome import RESULTS, machine, write
 
+from kvtheory import __version__
+
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 BUILD = ROOT / "build" / "bench"
 ENGINE = ROOT / ".venv-vllm" / "bin" / "python"
-SHORTER = {"exact": ["20"], "solvers": ["--quick"], "routers": ["2000"]}
+SHORTER = {"solvers": ["--quick"], "routers": ["2000"]}
 """Arguments of those that take long at their full size."""
 EXTRAS = {"torch": "torch", "vllm": "vLLM", "libcachesim": "libCacheSim", "kvcache_sim": "kvcache-simulator"}
 PATIENCE = 900
@@ -138,7 +140,8 @@ def main() -> int:
         benchmarks.append(run(name))
         for figure in benchmarks[-1].get("figures", []):
             figure["last"] = last.get((name, figure["quantity"], figure["peer"]))
-    versions = {name: version(name) for name in ("kvtheory", "numpy", "numba", "scipy", "highspy")}
+    versions = {"kvtheory": __version__}
+    versions |= {name: version(name) for name in ("numpy", "numba", "scipy", "highspy")}
     head = f"{machine()}; {', '.join(f'{name} {number}' for name, number in versions.items())}"
     head += f"; load {load:.1f} at the start; {(time.perf_counter() - began) / 60:.0f} minutes"
     table = [head, "", *lines(benchmarks)]
