@@ -22,7 +22,8 @@ SAMPLE = 10**9 if os.environ.get("KVTHEORY_DEEP") == "1" else 400
 def test_the_samples_are_what_they_are_meant_to_be():
     claims = {name: tuple(found["claim"].values()) for name, found in HONEST.items()}
     # open, or closed where older versions of the solver find another vertex of the LP
-    assert claims.pop("rand open") in (("46/39", "lower"), ("16/13", "exact"))
+    gap = claims.pop("rand open")
+    assert gap in (("46/39", "lower"), ("16/13", "exact"))
     assert claims == {
         "det": ("2/1", "exact"),
         "det tree": ("2/1", "exact"),
@@ -36,7 +37,7 @@ def test_the_samples_are_what_they_are_meant_to_be():
         "rand upper": ("16/13", "upper"),
     }
     assert len(HONEST["rand chain"]["lower"]["chain"]) == 6
-    assert HONEST["rand open"]["lower"]["prefix"]
+    assert HONEST["rand open"]["lower"]["prefix"] or gap == ("16/13", "exact")
     for name, found in HONEST.items():
         assert verdict(found) == "accepted", name
 
