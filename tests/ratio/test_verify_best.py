@@ -21,7 +21,7 @@ SAMPLE = 10**9 if os.environ.get("KVTHEORY_DEEP") == "1" else 400
 
 def test_the_samples_are_what_they_are_meant_to_be():
     claims = {name: tuple(found["claim"].values()) for name, found in HONEST.items()}
-    # open, or closed where older versions of the solver find another vertex of the LP
+    # the lowest versions that pyproject admits find other vertices of the LP: no gap, and a shorter chain
     gap = claims.pop("rand open")
     assert gap in (("46/39", "lower"), ("16/13", "exact"))
     assert claims == {
@@ -36,7 +36,7 @@ def test_the_samples_are_what_they_are_meant_to_be():
         "det upper": ("5/4", "upper"),
         "rand upper": ("16/13", "upper"),
     }
-    assert len(HONEST["rand chain"]["lower"]["chain"]) == 6
+    assert len(HONEST["rand chain"]["lower"]["chain"]) in (5, 6)
     assert HONEST["rand open"]["lower"]["prefix"] or gap == ("16/13", "exact")
     for name, found in HONEST.items():
         assert verdict(found) == "accepted", name
