@@ -14,6 +14,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "best[small] + up < best[large]",
         "((best[small] + up) <= (best[large]))",
     ): "where they are equal, it assigns the value that is there",
+    (
+        "kvtheory/offline/makespan_ilp.py",
+        "search.value(found) < value",
+        "((search.value(found)) <= (value))",
+    ): "where they are equal, another routing of the same value is handed out",
     ("kvtheory/engine/lists.py", "before < 0", "((before) <= (0))"): ROOT_IN_NO_LIST,
     (
         "kvtheory/ratio/minimax_chain.py",

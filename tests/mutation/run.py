@@ -42,7 +42,10 @@ GROUPS: dict[str, tuple[list[str], list[str]]] = {
         ["kvtheory/model.py"],
         ["tests/test_model.py", "tests/engine/test_flat.py", "tests/test_traces.py"],
     ),
-    "engine": (["kvtheory/engine/**/*.py"], ["tests/engine", "tests/live", "tests/routers"]),
+    "engine": (
+        ["kvtheory/engine/**/*.py"],
+        ["tests/engine", "tests/live", "tests/routers", "tests/ratio/test_automaton.py"],
+    ),
     "offline": (["kvtheory/offline/*.py"], ["tests/offline", "tests/test_cli_opt.py"]),
     "ratio": (["kvtheory/ratio/*.py"], ["tests/ratio"]),
     "verifier": (["proofs_check/verify*.py"], ["tests/ratio/test_verify*.py", "tests/ratio/test_cert*.py"]),
@@ -61,14 +64,12 @@ NEAR = {
     **dict.fromkeys(("live", "live_table"), "test_table"),
     **dict.fromkeys(("lists", "objects", "kvtheory.engine.kernels"), "object_kernels"),
     **{
-        "steps": "test_exact",
+        "steps": "automaton",
         "recency_fleet": "test_fleet",
         "workers": "test_cluster",
         "presets": "serving_costs",
     },
-    **dict.fromkeys(
-        ("closure", "branch", "gomory", "exchange", "rounding", "program", "intervals"), "eviction_ilp"
-    ),
+    **dict.fromkeys(("closure", "branch", "exchange", "rounding", "program", "intervals"), "eviction_ilp"),
     **dict.fromkeys(("routing_program", "routing_search", "worker_costs"), "makespan_ilp"),
     **dict.fromkeys(("witness_file", "costs", "solve"), "cli_opt"),
     **dict.fromkeys(("instance", "product", "cycle", "cover", "programme", "walk"), "test_game"),
