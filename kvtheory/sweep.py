@@ -110,7 +110,7 @@ def read_plan(file: Path) -> Plan:
         raise InputError.of(error, file) from error
     except RecursionError:
         raise InputError("nested too deeply", file=str(file)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or an integer of too many digits
         raise InputError(str(error), file=str(file)) from error
     for key, value in plan.items():
         if key not in FIELDS:

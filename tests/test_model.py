@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -152,3 +154,13 @@ def test_costs_are_those_of_one_token_after_another(
     answer = output + sum(decode + context * (length + before) for before in range(tokens))
     assert costs.prefill(hit, miss) == prefill
     assert costs.cost(hit, miss, tokens) == prefill + answer
+
+
+def test_costs_in_whole_numbers_are_the_same_multiplied() -> None:
+    costs = CostModel(Fraction(1, 6), 2, Fraction(3, 4))
+    scaled, factor = costs.scaled(Fraction(1, 5))
+    assert factor == 60
+    assert scaled.cost(2, 3) == 60 * costs.cost(2, 3)
+    for inexact in (CostModel(alpha_miss=0.5), CostModel(Fraction(1, 3), decode=0.1)):
+        assert inexact.scaled() == (inexact, 0)
+    assert costs.scaled(0.5) == (costs, 0)

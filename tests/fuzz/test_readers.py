@@ -25,6 +25,7 @@ FOUND = [
     ("costs", b'{"' + b"9" * 5000 + b'": 1}'),
     ("costs", "\u00b2,1\n".encode()),
     ("plan", b"sources = " + b"[" * 3000),
+    ("plan", b"seeds = " + b"9" * 5000),
     ("measured rows", b'{"a":' * 3000),
     ("measured rows", b"[[2, 6, " + b"9" * 400 + b"], [2, 6, 1], [2, 6, 1], [2, 7, 1]]"),
     ("atlas", b'{"policies": {"lru": {}}}\n'),

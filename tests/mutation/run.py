@@ -42,7 +42,10 @@ GROUPS: dict[str, tuple[list[str], list[str]]] = {
         ["kvtheory/model.py"],
         ["tests/test_model.py", "tests/engine/test_flat.py", "tests/test_traces.py"],
     ),
-    "engine": (["kvtheory/engine/**/*.py"], ["tests/engine", "tests/live", "tests/routers"]),
+    "engine": (
+        ["kvtheory/engine/**/*.py"],
+        ["tests/engine", "tests/live", "tests/routers", "tests/ratio/test_automaton.py"],
+    ),
     "offline": (["kvtheory/offline/*.py"], ["tests/offline", "tests/test_cli_opt.py"]),
     "ratio": (["kvtheory/ratio/*.py"], ["tests/ratio"]),
     "verifier": (["proofs_check/verify*.py"], ["tests/ratio/test_verify*.py", "tests/ratio/test_cert*.py"]),
@@ -61,14 +64,12 @@ NEAR = {
     **dict.fromkeys(("live", "live_table"), "test_table"),
     **dict.fromkeys(("lists", "objects", "kvtheory.engine.kernels"), "object_kernels"),
     **{
-        "steps": "test_exact",
+        "steps": "automaton",
         "recency_fleet": "test_fleet",
         "workers": "test_cluster",
         "presets": "serving_costs",
     },
-    **dict.fromkeys(
-        ("closure", "branch", "gomory", "exchange", "rounding", "program", "intervals"), "eviction_ilp"
-    ),
+    **dict.fromkeys(("closure", "branch", "exchange", "rounding", "program", "intervals"), "eviction_ilp"),
     **dict.fromkeys(("routing_program", "routing_search", "worker_costs"), "makespan_ilp"),
     **dict.fromkeys(("witness_file", "costs", "solve"), "cli_opt"),
     **dict.fromkeys(("instance", "product", "cycle", "cover", "programme", "walk"), "test_game"),
@@ -128,8 +129,8 @@ def copy_of_tree(folder: Path) -> Path:
 class Patience:
     """A plugin of pytest: a test that takes too much processor time fails, and all of them end in time."""
 
-    def __init__(self) -> None:
-        self.end = time.process_time() + SECONDS
+    def __init__(self, seconds: int) -> None:
+        self.end = time.process_time() + seconds
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
@@ -146,7 +147,7 @@ def out_of_time(*_: object) -> None:
     pytest.fail("takes too long")
 
 
-def run_tests(folder: Path, tests: Sequence[str], output: Path) -> tuple[int, float]:
+def run_tests(folder: Path, tests: Sequence[str], output: Path, seconds: int) -> tuple[int, float]:
     """pytest's exit code in a process forked from this one, and the processor time it took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     child = os.fork()
@@ -157,11 +158,11 @@ def run_tests(folder: Path, tests: Sequence[str], output: Path) -> tuple[int, fl
                 os.dup2(stream.fileno(), 1)
                 os.dup2(stream.fileno(), 2)
             signal.signal(signal.SIGVTALRM, out_of_time)
-            resource.setrlimit(resource.RLIMIT_CPU, (3 * SECONDS, 3 * SECONDS + 1))
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds + 99, seconds + 100))
             os.chdir(folder)
             options = ["-x", "-q", "-p", "no:cacheprovider", "--tb=line", "-rfE"]
             options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-            patience = Patience()
+            patience = Patience(seconds)
             for test in tests:  # one by one: to collect them all takes longer than to run the first
                 code = int(pytest.main([*options, test], plugins=[patience]))
                 if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
@@ -180,7 +181,7 @@ def run_tests(folder: Path, tests: Sequence[str], output: Path) -> tuple[int, fl
     return (-os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)), spent
 
 
-def judge(mutant: Mutant, group: str, folder: Path) -> dict[str, Any]:
+def judge(mutant: Mutant, group: str, folder: Path, seconds: int) -> dict[str, Any]:
     """One mutant's verdict: who killed it, or that it survived."""
     file = folder / mutant.file
     honest = file.read_text(encoding="utf-8")
@@ -189,7 +190,7 @@ def judge(mutant: Mutant, group: str, folder: Path) -> dict[str, Any]:
     tests = tests_of(mutant, group)
     start = time.monotonic()
     try:
-        code, spent = run_tests(folder, tests, output)
+        code, spent = run_tests(folder, tests, output, seconds)
     finally:
         file.write_text(honest, encoding="utf-8")
     said = output.read_text(encoding="utf-8", errors="replace")
@@ -257,7 +258,7 @@ def attack(group: str, asked: argparse.Namespace, folder: Path) -> None:
         before = next((r for r in known if same(r, mutant)), None)
         if before and (before["verdict"] == "killed" or not asked.again):
             continue
-        rows = [r for r in known if not same(r, mutant)] + [judge(mutant, group, folder)]
+        rows = [r for r in known if not same(r, mutant)] + [judge(mutant, group, folder, asked.seconds)]
         rows.sort(key=lambda r: (r["group"], r["file"], r["line"]))
         text = ",\n".join(json.dumps(row) for row in rows)
         asked.results.write_text(f"[\n{text}\n]\n", encoding="utf-8")
@@ -268,6 +269,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=30, help="mutants of each group")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of processor time for a mutant")
     parser.add_argument("--groups", default=",".join(GROUPS))
     parser.add_argument("--again", action="store_true", help="only those that survived in --results")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -275,7 +277,8 @@ def main() -> int:
     groups = asked.groups.split(",")
     if len(groups) > 1:  # each in a process that has not seen the files of another
         for group in groups:
-            options = [f"--size={asked.size}", f"--seed={asked.seed}", f"--results={asked.results}"]
+            options = [f"--size={asked.size}", f"--seed={asked.seed}", f"--seconds={asked.seconds}"]
+            options.append(f"--results={asked.results}")
             command = [sys.executable, __file__, *options, *["--again"] * asked.again, f"--groups={group}"]
             subprocess.run(command, check=False)
     else:

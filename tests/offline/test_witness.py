@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
-from kvtheory.errors import VerificationError
+from kvtheory.errors import InputError, VerificationError
 from kvtheory.offline.result import BOUND, GAP, LIMIT, OPTIMAL, Solution, conclude
 from kvtheory.offline.witness import check_schedule, replay_routing, replay_schedule
+from kvtheory.offline.witness_file import LONGEST_NUMBER, SCHEMA, verify_witness
 
 PARENT = [-1, 0, 1, 0]  # 1 above 2, and 3
 
@@ -97,3 +100,17 @@ def test_nothing_calls_itself_optimal_without_the_bound() -> None:
         Solution(6, 5, OPTIMAL, 0, (), "m", 0.0)
     with pytest.raises(VerificationError, match="status gap"):
         Solution(6, 6, GAP, 0, (), "m", 0.0)
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_number_is_as_long_as_the_longest_or_refused(tmp_path: Path, excess: int) -> None:
+    price = "7" * (LONGEST_NUMBER - 2 + excess) + "/1"
+    claim = {"schema": SCHEMA, "capacity": 1, "bypass": False, "parents": [0], "cost": [price]}
+    lines = [claim | {"requests": 1, "value": price, "misses": 1}, {"request": 1, "evict": []}]
+    file = tmp_path / "witness.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    if excess:
+        with pytest.raises(InputError, match="'cost': is neither"):
+            verify_witness(file)
+    else:
+        assert verify_witness(file)["value"] == int(price[:-2])

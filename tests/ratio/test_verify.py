@@ -26,6 +26,7 @@ from kvtheory.shapes import parse_tree
 from kvtheory.testing.probes import AllTied
 from proofs_check import verify as module
 from proofs_check.verify import Malformed, load, verify
+from proofs_check.verify_rules import read_tree
 
 
 def proof(tree, capacity, policy, **options):
@@ -252,3 +253,15 @@ def test_it_runs_without_anything_installed(tmp_path):
     file.write_text(json.dumps({**HONEST["rlt"], "digest": "0" * 64}))
     assert run("c.json").returncode == 1
     assert run().returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("capacity", "fine"), [(0, False), (1, True), (1 << 30, True), ((1 << 30) + 1, False)]
+)
+def test_capacities_are_from_1_to_2_to_the_30(capacity, fine):
+    instance = {"parents": [0], "capacity": capacity, "requestable": [1]}
+    if fine:
+        assert read_tree(instance).capacity == capacity
+    else:
+        with pytest.raises(Malformed, match=r"instance\.capacity"):
+            read_tree(instance)
