@@ -39,7 +39,7 @@ from kvtheory.registry import select_routers
 from kvtheory.report.atlas import read_atlas, table
 from kvtheory.sources import generate
 from kvtheory.sweep import read_plan
-from kvtheory.traces import formats, read_trace, write_trace
+from kvtheory.traces import read_trace, request_formats, write_trace
 from kvtheory.verify import verify_file
 from proofs_check.verify import digest
 
@@ -113,7 +113,7 @@ def traces(folder: Path) -> list[bytes]:
     columns = {"timestamp": np.arange(n) / 8, "output_length": np.full(n, 3), "session": np.arange(n) % 2}
     dressed = Trace(trace.tree, trace.requests, columns=columns, source="fuzz")
     written = []
-    for name in formats():
+    for name in request_formats():
         write_trace(dressed, str(folder / "seed.jsonl"), name)
         written.append((folder / "seed.jsonl").read_bytes())
     talk = [{"from": "human", "value": "What is paging?"}, {"from": "gpt", "value": "Moving pages."}]
