@@ -174,7 +174,7 @@ class Ring:
 
     def owner(self, key: int, allowed: Mask) -> int:
         """The allowed worker that is nearest clockwise to the hash of a key."""
-        return int(clockwise(self.points, self.owners, np.uint64(scramble(key)), allowed))
+        return int(clockwise(self.points, self.owners, np.uint64(scramble(int(key))), allowed))
 
 
 @njit

@@ -77,7 +77,7 @@ def take_priced(
     whole = np.zeros(size, np.bool_)
     taken = np.zeros(size, np.bool_)
     for r in range(size - 1, 0, -1):
-        alone, all_below = unit - price * single[r], value[r] - price * length[r]
+        alone, all_below = unit - price * single[r], value[r] - price * np.int64(length[r])
         whole[r] = all_below > alone
         worth = max(alone, all_below)
         if worth > 0:

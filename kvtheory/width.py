@@ -239,8 +239,9 @@ def priced_set(
     for v in range(n, 0, -1):
         value = unit - price * single[v]
         count, size = 1, single[v]
-        if below[v] - price * length[v] > value:
-            value = below[v] - price * length[v]
+        whole = below[v] - price * np.int64(length[v])
+        if whole > value:
+            value = whole
             count, size = leaves[v], nodes[v] + length[v]
         if value > 0:
             p = parent[v]
