@@ -21,7 +21,7 @@ demo: env
 	@echo "The curves are in demo.svg; the whole result is one page, demo.html."
 
 test: env
-	$(BIN)/python tests/warm_kernels.py
+	$(BIN)/python -P tests/warm_kernels.py
 	$(BIN)/python -m pytest -n auto
 
 # The engine's own environment: vLLM's CPU build, and of ours little more than a GPU machine has. It has torch, so
@@ -37,7 +37,7 @@ $(VLLM)/.installed: pyproject.toml
 	touch $@
 
 test-vllm: $(VLLM)/.installed
-	$(VLLM)/bin/python tests/warm_kernels.py live
+	$(VLLM)/bin/python -P tests/warm_kernels.py live
 	$(VLLM)/bin/python -m pytest tests/on_vllm -o filterwarnings=
 	$(VLLM)/bin/python -m pytest tests/adversaries/test_batch.py tests/adversaries/test_learned.py -o filterwarnings=
 	$(VLLM)/bin/python tests/on_vllm/stock_tests.py
@@ -86,7 +86,7 @@ $(LOWEST)/.installed: pyproject.toml tests/constraints-lowest.txt
 	touch $@
 
 test-lowest: $(LOWEST)/.installed
-	$(LOWEST)/bin/python tests/warm_kernels.py
+	$(LOWEST)/bin/python -P tests/warm_kernels.py
 	$(LOWEST)/bin/python -m pytest -n auto
 
 # sdist and wheel of what is committed, looked into, installed alone and used; sizes of download and installation.
