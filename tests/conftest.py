@@ -22,5 +22,6 @@ collect_ignore = [] if importlib.util.find_spec("vllm") else ["on_vllm"]  # make
 
 def pytest_configure(config: pytest.Config) -> None:
     if numba.config.DISABLE_JIT:
-        # the generator wraps around on purpose; numpy warns where numba does not
-        config.addinivalue_line("filterwarnings", "ignore:overflow encountered:RuntimeWarning:kvtheory[._](rng|engine.draw|kernel).*")
+        # generators wrap around on purpose; numpy warns where numba does not
+        wraps = "kvtheory[._](rng|engine.draw|kernel).*"
+        config.addinivalue_line("filterwarnings", f"ignore:overflow encountered:RuntimeWarning:{wraps}")

@@ -1,8 +1,8 @@
 """Compile every policy's kernels before the tests want them: `make test` and `make test-vllm` call this.
 
-    python -P tests/warm_kernels.py [live]     (-P: else tests/adversaries is taken for the package)
+    python -P tests/warm_kernels.py [live]
 
-Two test processes that meet an empty cache compile the same kernels twice. Here each policy is one task of
+`-P` keeps tests/adversaries from being taken for the package. Two test processes that meet an empty cache compile the same kernels twice. Here each policy is one task of
 one process; with `live`, only what an engine needs is compiled. What is cached already is only loaded.
 """
 
