@@ -2,8 +2,9 @@
 
     python -P tests/warm_kernels.py [live]
 
-`-P` keeps tests/adversaries from being taken for the package. Two test processes that meet an empty cache compile the same kernels twice. Here each policy is one task of
-one process; with `live`, only what an engine needs is compiled. What is cached already is only loaded.
+`-P` keeps tests/adversaries from being taken for the package. Two test processes that meet an empty cache
+compile the same kernels twice: here each policy is one task of one process. With `live`, only what an engine
+needs is compiled. What is cached already is only loaded.
 """
 
 from __future__ import annotations
