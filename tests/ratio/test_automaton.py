@@ -1,5 +1,7 @@
 """Policies as automata: the reference engine's misses, up to symmetry, before and after merging states."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from kvtheory.model import PrefixTree
 from kvtheory.policy import ORDER, Policy
 from kvtheory.ratio import automaton as module
 from kvtheory.ratio.automaton import minimised, policy_automaton
+from kvtheory.ratio.belief import elements
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.symmetry import Symmetry, compose, moved
 from kvtheory.registry import policies
@@ -136,3 +139,13 @@ def test_a_budget_leaves_edges_open():
     automaton = policy_automaton(Instance.of(parse_tree("star:5"), 4), policies()["lru"], budget=3)
     assert not automaton.complete
     assert len(automaton) == 3
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_two_permutations_generate_all(size):
+    """A swap and a turn make the symmetric group, each element once, the identity first."""
+    identity = tuple(range(size))
+    swap, turn = (*identity[:2][::-1], *identity[2:]), (*identity[1:], *identity[:1])
+    found = list(elements(identity, (swap, turn)))
+    assert found[0] == identity
+    assert sorted(found) == sorted(permutations(identity))
