@@ -174,7 +174,7 @@ class Ring:
 
     def owner(self, key: int, allowed: Mask) -> int:
         """The allowed worker that is nearest clockwise to the hash of a key."""
-        return int(clockwise(self.points, self.owners, np.uint64(scramble(int(key))), allowed))
+        return int(clockwise(self.points, self.owners, np.uint64(scramble(key)), allowed))
 
 
 @njit
@@ -182,4 +182,4 @@ def head(above: IntArray, depth: IntArray, v: int, nodes: int) -> int:
     """The node at which the first `nodes` nodes of the path of `v` end, or `v`."""
     while depth[v] > nodes:
         v = above[v]
-    return v
+    return int(v)

@@ -53,11 +53,11 @@ def unique(found: Iterable[tuple[str, T]], plural: str) -> dict[str, T]:
     return known
 
 
-def modules(package: ModuleType) -> Iterator[ModuleType]:
-    """The modules of a package, imported one by one; not its folders, nor what begins with `_`."""
+def modules(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:
+    """The modules of a package with their names in it; not its folders, nor what begins with `_`."""
     for info in pkgutil.iter_modules(package.__path__):
         if not (info.ispkg or info.name.startswith("_")):
-            yield importlib.import_module(f"{package.__name__}.{info.name}")
+            yield info.name, importlib.import_module(f"{package.__name__}.{info.name}")
 
 
 def known_classes(plural: str, base: type[Named], package: str) -> dict[str, type[Named]]:
@@ -81,7 +81,7 @@ def known_classes(plural: str, base: type[Named], package: str) -> dict[str, typ
             raise InputError(f"entry point '{name}' of {group} does not define {lacking}")
     own = (
         item
-        for module in modules(importlib.import_module(package))
+        for _, module in modules(importlib.import_module(package))
         for _, item in inspect.getmembers(module, inspect.isclass)
         if issubclass(item, base) and item.__module__ == module.__name__ and not inspect.isabstract(item)
     )

@@ -29,8 +29,7 @@ def workloads() -> dict[str, Generator]:
     found: list[tuple[str, Generator]] = []
     for name, item in plugins("kvtheory.workloads").items():
         if inspect.ismodule(item) and hasattr(item, "__path__"):
-            functions = [(module.__name__.rpartition(".")[2], module) for module in modules(item)]
-            found += [(stem, vars(module)[stem]) for stem, module in functions if stem in vars(module)]
+            found += [(stem, vars(module)[stem]) for stem, module in modules(item) if stem in vars(module)]
         elif callable(item):
             found.append((name, item))
         else:

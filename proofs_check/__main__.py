@@ -22,9 +22,7 @@ def theorems() -> dict[str, Theorem]:
     Raises:
         InputError: if an entry point cannot be loaded or is no theorem, or two have the same name.
     """
-    own = [
-        (module.__name__.rpartition(".")[2], vars(module).get("THEOREM")) for module in modules(proofs_check)
-    ]
+    own = [(stem, vars(module).get("THEOREM")) for stem, module in modules(proofs_check)]
     found = [(name, item) for name, item in own if isinstance(item, Theorem)]
     for name, item in plugins("kvtheory.theorems").items():
         if not isinstance(item, Theorem):

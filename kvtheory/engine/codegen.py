@@ -148,10 +148,7 @@ _WRITING = threading.RLock()  # a Dask worker has threads; CPython 3.11's ast ta
 def load_kernel(policy: type[Policy], template: str, traits: Trait) -> ModuleType:
     """Compile, or load what was compiled before; the module's `replay` is the kernel."""
     key = (policy, template, traits)
-    with _WRITING:
-        if key not in _LOADED:
-            _LOADED[key] = _load(f"{policy.name}_{template}", kernel_source(policy, template, traits))
-    return _LOADED[key]
+    return _loaded(key, f"{policy.name}_{template}", lambda: kernel_source(policy, template, traits))
 
 
 def list_kernel_source(hooks: ModuleType) -> str:
@@ -168,10 +165,14 @@ def list_kernel_source(hooks: ModuleType) -> str:
 
 def load_list_kernel(hooks: ModuleType) -> ModuleType:
     """The same as :func:`load_kernel` for an object's kernel."""
+    return _loaded(hooks, f"{hooks.__name__}_lists", lambda: list_kernel_source(hooks))
+
+
+def _loaded(key: Any, title: str, write: Callable[[], str]) -> ModuleType:
     with _WRITING:
-        if hooks not in _LOADED:
-            _LOADED[hooks] = _load(f"{hooks.__name__}_lists", list_kernel_source(hooks))
-    return _LOADED[hooks]
+        if key not in _LOADED:
+            _LOADED[key] = _load(title, write())
+    return _LOADED[key]
 
 
 def _load(title: str, source: str) -> ModuleType:
