@@ -125,8 +125,7 @@ def intervals_of(
     Raises:
         InputError: if a path does not fit, a hit is dearer than a miss, or a size is not positive.
     """
-    tree, parent = trace.tree, trace.tree.parent.tolist()
-    requests = trace.requests.tolist()
+    tree, requests = trace.tree, trace.requests.tolist()
     gains = list(miss) if hit is None else [m - h for m, h in zip(miss, hit, strict=True)]
     units = [0, *([1] * tree.n)] if size is None else [int(s) for s in size]
     if capacity < 1:
@@ -136,52 +135,25 @@ def intervals_of(
             raise InputError(f"node {v}: a hit is dearer than a miss", field="hit_cost")
         if units[v] < 1:
             raise InputError(f"node {v} has size {units[v]}: sizes are positive", field="size")
-    path_size = tree.path_sums(np.array(units, dtype=np.int64))
-    path_miss = tree.path_sums(np.array([0, *miss[1:]], dtype=np.int64))
-    load = path_size[trace.requests]
+    load = tree.path_sums(np.array(units, dtype=np.int64))[trace.requests]
     if load.size and int(load.max()) > capacity:
         t = int(load.argmax())
         message = f"request {t}: the path of node {requests[t]} takes {load[t]} of a capacity of {capacity}"
         raise InputError(message + ": cut the trace first", field="capacity")
-    used = {v for v in requests if v}
-    for v in sorted(used, reverse=True):
-        while v and parent[v] not in used:
-            v = parent[v]  # noqa: PLW2901
-            if v:
-                used.add(v)
+    parent = tree.parent.tolist()
+    used = _used(parent, requests)
     inner = [v for v in used if parent[v]]
     equal = all(units[v] == units[parent[v]] for v in inner) and len({units[v] for v in used}) <= 1
     nested = equal and all(gains[v] <= gains[parent[v]] for v in inner)
-    children = [0] * (tree.n + 1)
-    for v in used:
-        children[parent[v]] += 1
-    ends = set(requests) | {0}
-    nodes: list[list[int]] = [[]]
-    above, gain, unit = [-1], [0], [0]
-    piece_of = [0] * (tree.n + 1)
-    for v in sorted(used):
-        p = parent[v]
-        if merge and nested and p not in ends and children[p] == 1 and gains[p] == gains[v]:
-            piece_of[v] = piece_of[p]
-            nodes[piece_of[v]].append(v)
-            continue
-        piece_of[v] = len(nodes)
-        nodes.append([v])
-        above.append(piece_of[p])
-        gain.append(gains[v])
-        unit.append(units[v])
-    paths = []
+    nodes, above, piece_of = _pieces(parent, requests, used, gains, merge=merge and nested)
+    paths = _paths(requests, piece_of, above)
     uses: list[list[int]] = [[] for _ in nodes]
-    for t, v in enumerate(requests):
-        path = []
-        q = piece_of[v]
-        while q > 0:
-            path.append(q)
-            uses[q].append(t)
-            q = above[q]
-        paths.append(path[::-1])
+    for t, path in enumerate(paths):
+        for piece in path:
+            uses[piece].append(t)
     first = np.zeros(len(nodes) + 1, dtype=np.int64)
     np.cumsum([max(0, len(u) - 1) for u in uses], out=first[1:])
+    path_miss = tree.path_sums(np.array([0, *miss[1:]], dtype=np.int64))
     return Intervals(
         trace,
         capacity,
@@ -190,8 +162,8 @@ def intervals_of(
         nested,
         nodes,
         above,
-        gain,
-        unit,
+        [0, *(gains[piece[0]] for piece in nodes[1:])],
+        [0, *(units[piece[0]] for piece in nodes[1:])],
         paths,
         first,
         np.repeat(np.arange(len(nodes)), np.diff(first)),
@@ -199,6 +171,52 @@ def intervals_of(
         np.array([t for u in uses for t in u[1:]], dtype=np.int64),
         load,
     )
+
+
+def _used(parent: Sequence[int], requests: Sequence[int]) -> list[int]:
+    """The nodes on some requested path, parents first."""
+    used = {0}
+    for v in set(requests):
+        while v not in used:
+            used.add(v)
+            v = parent[v]  # noqa: PLW2901
+    return sorted(used - {0})
+
+
+def _pieces(
+    parent: Sequence[int], requests: Sequence[int], used: Sequence[int], gains: Sequence[int], *, merge: bool
+) -> tuple[list[list[int]], list[int], list[int]]:
+    """The nodes of each piece, the piece above each, and the piece of each node; see the module."""
+    children = [0] * len(parent)
+    for v in used:
+        children[parent[v]] += 1
+    ends = {0, *requests}
+    nodes: list[list[int]] = [[]]
+    above = [-1]
+    piece_of = [0] * len(parent)
+    for v in used:
+        p = parent[v]
+        if merge and p not in ends and children[p] == 1 and gains[p] == gains[v]:
+            piece_of[v] = piece_of[p]
+            nodes[piece_of[v]].append(v)
+        else:
+            piece_of[v] = len(nodes)
+            nodes.append([v])
+            above.append(piece_of[p])
+    return nodes, above, piece_of
+
+
+def _paths(requests: Sequence[int], piece_of: Sequence[int], above: Sequence[int]) -> list[list[int]]:
+    """The pieces of each request's path, top first."""
+    paths = []
+    for v in requests:
+        path = []
+        piece = piece_of[v]
+        while piece > 0:
+            path.append(piece)
+            piece = above[piece]
+        paths.append(path[::-1])
+    return paths
 
 
 def capacity_steps(problem: Intervals) -> tuple[LongArray, LongArray, LongArray]:
