@@ -23,5 +23,5 @@ collect_ignore = [] if importlib.util.find_spec("vllm") else ["on_vllm"]  # make
 def pytest_configure(config: pytest.Config) -> None:
     if numba.config.DISABLE_JIT:
         # generators wrap around on purpose; numpy warns where numba does not
-        wraps = "kvtheory[._](rng|engine.draw|kernel).*"
+        wraps = "(kvtheory[._](mix|engine.draw|kernel)|adversaries.search.walk).*"
         config.addinivalue_line("filterwarnings", f"ignore:overflow encountered:RuntimeWarning:{wraps}")

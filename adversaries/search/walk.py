@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kvtheory._numba import njit
+from kvtheory.mix import mixed
 from kvtheory.model import IntArray, LongArray
 
 Floats = npt.NDArray[np.float64]
@@ -187,7 +188,7 @@ def expand(beam: Positions, tables: Tables, after: Positions, status: LongArray)
     states, requests = tables.outcomes.shape
     slot = np.full(states, -1, np.int32)
     other_p, other = np.zeros(states, np.int32), np.zeros(states)
-    room = after.p.shape[1]
+    room, none = after.p.shape[1], np.uint64(0)
     status[0] = DONE
     for b in range(beam.size.size):
         for r in range(requests):
@@ -204,18 +205,10 @@ def expand(beam: Positions, tables: Tables, after: Positions, status: LongArray)
             at = b * requests + r
             after.size[at], after.work[at] = count, tables.next_work[w, r]
             after.alg[at], after.opt[at] = paid, tables.increase[w, r]
-            digest = _mixed(np.uint64(tables.next_work[w, r]))
+            digest = mixed(none, np.uint64(tables.next_work[w, r]))
             for i in range(count):
                 after.p[at, i], after.chance[at, i] = other_p[i], other[i]
-                digest += _mixed(np.uint64(other_p[i] + 1) << np.uint64(32) | np.uint64(other[i] * 1e6 + 0.5))
+                share = np.uint64(other[i] * 1e6 + 0.5)
+                digest += mixed(none, np.uint64(other_p[i] + 1) << np.uint64(32) | share)
             after.key[at] = digest
     return 0
-
-
-@njit
-def _mixed(word: np.uint64) -> np.uint64:
-    """A bijection of 64-bit words that looks random (the finaliser of SplitMix64)."""
-    z = word * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kvtheory._numba import njit
 from kvtheory.errors import InputError
+from kvtheory.mix import mixed
 from kvtheory.model import IntArray, LongArray
 
 MAX_NODES = 2**31 - 2
@@ -121,10 +122,7 @@ def _grown(values: npt.NDArray[np.signedinteger], size: int) -> npt.NDArray[np.s
 
 @njit
 def _home(key: int, parent: int, mask: int) -> np.int64:
-    z = np.uint64(key) + np.uint64(parent) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64((z ^ (z >> np.uint64(31))) & np.uint64(mask))
+    return np.int64(mixed(np.uint64(key), np.uint64(parent)) & np.uint64(mask))
 
 
 @njit
