@@ -62,9 +62,11 @@ mutants: env
 # Branch coverage, with kernels as plain Python; see docs/reference/tests.rst.
 coverage: env
 	$(BIN)/python $(INSTALL) -e '.[$(EXTRAS),coverage]'
-	rm -rf build/coverage && mkdir -p build/coverage
-	NUMBA_DISABLE_JIT=1 PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage run -m pytest -n auto
-	$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report
+	rm -rf build/coverage && mkdir -p build/coverage/kernels
+	NUMBA_DISABLE_JIT=1 KVTHEORY_CACHE_DIR=$(CURDIR)/build/coverage/kernels PYTHONPATH=$(CURDIR) \
+		$(BIN)/python -m coverage run -m pytest -n auto
+	$(BIN)/python -m coverage combine --quiet && $(BIN)/python tests/template_lines.py build/coverage/data
+	$(BIN)/python -m coverage report
 
 lint: env
 	$(BIN)/ruff check .

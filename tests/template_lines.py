@@ -1,83 +1,86 @@
-"""A plugin of coverage.py: what runs in a generated kernel counts for the template it was written from.
+"""What ran in a generated kernel counts for the template it was written from: `make coverage` calls this.
 
-`make coverage` runs with NUMBA_DISABLE_JIT=1, where kernels are plain Python; but each policy has its own
-file (kvtheory/engine/codegen.py), outside the package. A function of such a file is a template's, line for
-line, and only further down; it is found by its name. The hooks a policy puts there are no template's: those
-lines count in the policy's own file, where the reference engine runs them.
+    python tests/template_lines.py DATA
+
+With NUMBA_DISABLE_JIT=1 kernels are plain Python; but each policy has its own file, outside the package
+(kvtheory/engine/codegen.py). A function of such a file is a template's, line for line, and only further down;
+it is found by its name. The hooks a policy puts there are no template's: those lines count in the policy's own
+file, where the reference engine runs them. (A plugin of coverage.py could say the same while the tests run;
+asked at every line, it made them four times as slow.)
 """
 
 from __future__ import annotations
 
 import ast
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import NamedTuple
 
-from coverage import CoveragePlugin, FileTracer
+from coverage import CoverageData
 
 TEMPLATES = Path(__file__).parent.parent / "kvtheory" / "engine" / "templates"
 BUILT_ON = {"fleet": "live"}
 """Template: the other one that is written out above it."""
+Arc = tuple[int, int]
+
+
+class Lines(NamedTuple):
+    """Where a function is written, its decorators included."""
+
+    first: int
+    last: int
 
 
 @cache
-def functions(template: str) -> dict[str, int]:
-    """Name of each function of a template: its first line, which is its decorator's."""
-    tree = ast.parse((TEMPLATES / f"{template}.py").read_text(encoding="utf-8"))
+def functions(file: Path) -> dict[str, Lines]:
+    """Each function of a module by its name."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     found = (node for node in tree.body if isinstance(node, ast.FunctionDef))
-    return {node.name: min(d.lineno for d in [node, *node.decorator_list]) for node in found}
+    return {
+        node.name: Lines(min(d.lineno for d in [node, *node.decorator_list]), node.end_lineno or 0)
+        for node in found
+    }
 
 
-class KernelFile(FileTracer):
-    """The lines of one generated kernel, as lines of its template."""
+def arcs_of_templates(kernel: Path, arcs: list[Arc]) -> Iterator[tuple[Path, Arc]]:
+    """The steps from line to line within a kernel's functions, as steps within its templates.
 
-    def __init__(self, file: str) -> None:
-        self.template = Path(file).stem.rsplit("_", 2)[1]
-
-    def source_filename(self) -> str:
-        return str(TEMPLATES / f"{self.template}.py")
-
-    def has_dynamic_source_filename(self) -> bool:
-        return self.template in BUILT_ON
-
-    def dynamic_source_filename(self, filename: str, frame: FrameType) -> str | None:
-        below = BUILT_ON[self.template]
-        return str(TEMPLATES / f"{below if self._written_in(frame) == below else self.template}.py")
-
-    def line_number_range(self, frame: FrameType) -> tuple[int, int]:
-        template = self._written_in(frame)
-        if template is None:
-            return -1, -1
-        line = frame.f_lineno - frame.f_code.co_firstlineno + functions(template)[frame.f_code.co_name]
-        return line, line
-
-    def _written_in(self, frame: FrameType) -> str | None:
-        written = (self.template, BUILT_ON.get(self.template))
-        return next((t for t in written if t and frame.f_code.co_name in functions(t)), None)
+    The negative number of a function's first line is the outside, as in coverage.py.
+    """
+    template = kernel.stem.rsplit("_", 2)[1]
+    for name in [template, *([BUILT_ON[template]] if template in BUILT_ON else [])]:
+        file = TEMPLATES / f"{name}.py"
+        for function, (first, _) in functions(file).items():
+            here = functions(kernel).get(function)
+            for a, b in arcs if here else ():
+                assert here
+                if all(here.first <= abs(line) <= here.last for line in (a, b)):
+                    down = here.first - first
+                    yield file, tuple(line - down if line > 0 else line + down for line in (a, b))
 
 
-class TemplateFile(FileTracer):
-    """A template itself, imported: coverage wants one tracer for whatever counts for a file."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-
-    def source_filename(self) -> str:
-        return self.file
-
-
-class TemplateLines(CoveragePlugin):
-    """Claims the generated kernels, and reports templates as the Python files they are."""
-
-    def file_tracer(self, filename: str) -> FileTracer | None:
-        if Path(filename).parent == TEMPLATES:
-            return TemplateFile(filename)
-        return KernelFile(filename) if Path(filename).name.startswith("kvtheory_kernel_") else None
-
-    def file_reporter(self, filename: str) -> str:
-        return "python"
+def main() -> None:
+    """Rewrite a file of coverage data without kernels."""
+    file = Path(sys.argv[1])
+    data = CoverageData(str(file))
+    data.read()
+    lines: dict[str, set[Arc]] = defaultdict(set)
+    for name in data.measured_files():
+        arcs = data.arcs(name) or []
+        if Path(name).name.startswith("kvtheory_kernel_"):
+            for template, arc in arcs_of_templates(Path(name), arcs):
+                lines[str(template)].add(arc)
+        else:
+            lines[name] |= set(arcs)
+    data.close()
+    data.erase()
+    merged = CoverageData(str(file))
+    merged.add_arcs(lines)
+    merged.close()
 
 
-def coverage_init(registry: Any, options: Any) -> None:
-    registry.add_file_tracer(TemplateLines())
+if __name__ == "__main__":
+    main()
