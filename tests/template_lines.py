@@ -4,8 +4,8 @@
 
 With NUMBA_DISABLE_JIT=1 kernels are plain Python; but each policy has its own file, outside the package
 (kvtheory/engine/codegen.py). A function of such a file is a template's, line for line, and only further down;
-it is found by its name. The hooks a policy puts there are no template's: those lines count in the policy's own
-file, where the reference engine runs them. (A plugin of coverage.py could say the same while the tests run;
+it is found by its name. The hooks a policy puts there are no template's: those lines count in the own file of
+the policy, where the reference engine runs it. (A plugin of coverage.py could say the same while the tests run;
 asked at every line, it made them four times as slow.)
 """
 
