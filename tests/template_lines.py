@@ -3,10 +3,10 @@
     python tests/template_lines.py DATA
 
 With NUMBA_DISABLE_JIT=1 kernels are plain Python; but each policy has its own file, outside the package
-(kvtheory/engine/codegen.py). A function of such a file is a template's, line for line, and only further down;
-it is found by its name. The hooks a policy puts there are no template's: those lines count in the own file of
-the policy, where the reference engine runs it. (A plugin of coverage.py could say the same while the tests run;
-asked at every line, it made them four times as slow.)
+(kvtheory/engine/codegen.py). A function of such a file is a template's, line for line, and only further
+down; it is found by its name. The hooks a policy puts there are no template's: those lines count in the
+own file of the policy, where the reference engine runs it. (A plugin of coverage.py could say the same
+while the tests run; asked at every line, it made them four times as slow.)
 """
 
 from __future__ import annotations
