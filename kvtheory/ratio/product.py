@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from kvtheory._numba import njit
+from kvtheory.mix import mixed
 from kvtheory.model import IntArray, LongArray
 from kvtheory.ratio.symmetry import Permutation
 from kvtheory.ratio.work_function import WorkFunctions, rows_as_bytes
@@ -197,7 +198,7 @@ def _explore(
 def _slot(slots: IntArray, pairs: LongArray, pair: int) -> int:
     """Where a pair is in the hash table, or belongs."""
     mask = slots.size - 1
-    at = ((pair * 0x9E3779B97F4A7) >> 20) & mask
+    at = int(mixed(np.uint64(pair), np.uint64(0)) & np.uint64(mask))
     while slots[at] >= 0 and pairs[slots[at]] != pair:
         at = (at + 1) & mask
     return at
