@@ -195,10 +195,10 @@ def _explore(
 
 
 @njit
-def _slot(slots: IntArray, pairs: LongArray, pair: int) -> int:
+def _slot(slots: IntArray, pairs: LongArray, pair: int) -> np.int64:
     """Where a pair is in the hash table, or belongs."""
     mask = slots.size - 1
-    at = int(mixed(np.uint64(pair), np.uint64(0)) & np.uint64(mask))
+    at: np.int64 = np.int64(mixed(np.uint64(pair), np.uint64(0)) & np.uint64(mask))
     while slots[at] >= 0 and pairs[slots[at]] != pair:
         at = (at + 1) & mask
     return at
