@@ -65,3 +65,19 @@ def test_every_benchmark_hands_over_figures(name):
     text = (FOLDER / f"bench_{name}.py").read_text()
     assert "arguments(__doc__, __file__)" in text
     assert '"figures": figures(' in text
+
+
+def test_a_benchmark_alone_replaces_its_rows_and_the_table_says_so(bench):
+    kept = {"benchmark": "one", "figures": []}
+    table = {"machine": "m", "versions": {"numpy": "2"}, "load": 0.5, "minutes": 20, "again": []}
+    table["benchmarks"] = [kept, {"benchmark": "two", "problem": "not run: needs torch"}]
+    assert bench.head(table) == "m; numpy 2; load 0.5 at the start; 20 minutes"
+    new = bench.renewed(table, [{"benchmark": "two", "figures": []}])
+    assert new["benchmarks"] == [kept, {"benchmark": "two", "figures": []}]
+    assert bench.head(new).endswith("; run again alone: two")
+
+
+def test_the_committed_table_is_its_text(bench):
+    content = json.loads((bench.RESULTS / "table.json").read_text())
+    shown = [bench.head(content), "", *bench.lines(content["benchmarks"])]
+    assert (bench.RESULTS / "table.txt").read_text() == "\n".join(shown) + "\n"

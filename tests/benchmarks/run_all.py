@@ -3,10 +3,10 @@
     make bench            (or: python tests/benchmarks/run_all.py [NAME...])
 
 The measurements of each go to build/bench/NAME.json; the table to results/table.txt and results/table.json,
-unless benchmarks were named. A ratio says how many times better ours is. `last` is that of the table last
-committed or, for a figure that it lacks, of the committed results/NAME.json. What a benchmark lacks is said
-in the table. One that needs torch or vLLM is run by the environment of `make test-vllm`, where
-there is one.
+where benchmarks that are named replace their own rows. A ratio says how many times better ours is. `last` is
+that of the table last committed or, for a figure that it lacks, of the committed results/NAME.json. What a
+benchmark lacks is said in the table. One that needs torch or vLLM is run by the environment of `make
+test-vllm`, where there is one.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from outcome import RESULTS, machine, write
-
-from kvtheory import __version__
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 BUILD = ROOT / "build" / "bench"
@@ -127,29 +125,45 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def renewed(table: dict[str, Any], benchmarks: list[dict[str, Any]]) -> dict[str, Any]:
+    """A table with the rows of these benchmarks in place of its own, which says so."""
+    found = {each["benchmark"]: each for each in benchmarks}
+    rows = [found.get(each["benchmark"], each) for each in table["benchmarks"]]
+    return table | {"benchmarks": rows, "again": sorted({*table["again"], *found})}
+
+
+def head(content: dict[str, Any]) -> str:
+    """The machine, the versions, and how it went."""
+    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    again = f"; run again alone: {', '.join(content['again'])}" if content["again"] else ""
+    return (
+        f"{content['machine']}; {versions}; load {content['load']:.1f} at the start; "
+        f"{content['minutes']} minutes{again}"
+    )
+
+
 def main() -> int:
     """Run them, print the table, keep it; 1 if a benchmark failed."""
     names = sorted(file.stem.removeprefix("bench_") for file in HERE.glob("bench_*.py"))
     if unknown := sorted(set(sys.argv[1:]) - set(names)):
         sys.exit(f"run_all: no benchmark '{unknown[0]}'; there are {', '.join(names)}")
     BUILD.mkdir(parents=True, exist_ok=True)
-    last, load, began = last_ratios(), os.getloadavg()[0], time.perf_counter()
+    last, began = last_ratios(), time.perf_counter()
+    content: dict[str, Any] = {"machine": machine(), "load": round(os.getloadavg()[0], 2), "again": []}
+    content["versions"] = {name: version(name) for name in ("kvtheory", "numpy", "numba", "scipy", "highspy")}
     benchmarks = []
     for name in sys.argv[1:] or names:
         print(f"== {name}", flush=True)
         benchmarks.append(run(name))
         for figure in benchmarks[-1].get("figures", []):
             figure["last"] = last.get((name, figure["quantity"], figure["peer"]))
-    versions = {"kvtheory": __version__}
-    versions |= {name: version(name) for name in ("numpy", "numba", "scipy", "highspy")}
-    head = f"{machine()}; {', '.join(f'{name} {number}' for name, number in versions.items())}"
-    head += f"; load {load:.1f} at the start; {(time.perf_counter() - began) / 60:.0f} minutes"
-    table = [head, "", *lines(benchmarks)]
+    content |= {"minutes": round((time.perf_counter() - began) / 60), "benchmarks": benchmarks}
+    if sys.argv[1:]:
+        content = renewed(json.loads((RESULTS / "table.json").read_text(encoding="utf-8")), benchmarks)
+    table = [head(content), "", *lines(content["benchmarks"])]
     print("\n" + "\n".join(table))
-    if not sys.argv[1:]:
-        (RESULTS / "table.txt").write_text("\n".join(table) + "\n", encoding="utf-8")
-        content = {"machine": machine(), "load": round(load, 2), "versions": versions}
-        write(RESULTS / "table.json", content | {"benchmarks": benchmarks})
+    (RESULTS / "table.txt").write_text("\n".join(table) + "\n", encoding="utf-8")
+    write(RESULTS / "table.json", content)
     return int(any(each.get("problem", "").startswith("failed") for each in benchmarks))
 
 
