@@ -63,7 +63,7 @@ mutants: env
 coverage: env
 	$(BIN)/python $(INSTALL) -e '.[$(EXTRAS),coverage]'
 	rm -rf build/coverage && mkdir -p build/coverage/kernels
-	NUMBA_DISABLE_JIT=1 KVTHEORY_CACHE_DIR=$(CURDIR)/build/coverage/kernels PYTHONPATH=$(CURDIR) \
+	NUMBA_DISABLE_JIT=1 KVTHEORY_CACHE_DIR=$(CURDIR)/build/coverage/kernels PYTHONPATH=$(CURDIR) CHECKOUT=$(CURDIR) \
 		$(BIN)/python -m coverage run -m pytest -n auto
 	$(BIN)/python -m coverage combine --quiet && $(BIN)/python tests/template_lines.py build/coverage/data
 	$(BIN)/python -m coverage report
