@@ -1,4 +1,4 @@
-"""Hypothesis profiles (HYPOTHESIS_PROFILE=quick|deep), and plain Python runs (NUMBA_DISABLE_JIT=1)."""
+"""Hypothesis profiles (HYPOTHESIS_PROFILE=quick|deep)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import importlib.util
 import os
 
 import numba
-import pytest
 from hypothesis import HealthCheck, settings
 from profiles import QUICK
 
@@ -18,10 +17,3 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 collect_ignore = [] if importlib.util.find_spec("vllm") else ["on_vllm"]  # make test-vllm
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if numba.config.DISABLE_JIT:
-        # generators wrap around on purpose; numpy warns where numba does not
-        wraps = "(kvtheory[._](mix|engine.draw|kernel)|adversaries.search.walk).*"
-        config.addinivalue_line("filterwarnings", f"ignore:overflow encountered:RuntimeWarning:{wraps}")

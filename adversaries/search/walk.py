@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kvtheory._numba import njit
+from kvtheory._numba import njit, njit_wrapping
 from kvtheory.mix import mixed
 from kvtheory.model import IntArray, LongArray
 
@@ -172,7 +172,7 @@ def file_score(
     return alg, opt
 
 
-@njit
+@njit_wrapping
 def expand(beam: Positions, tables: Tables, after: Positions, status: LongArray) -> int:
     """Every position of a beam by every request.
 
