@@ -68,7 +68,8 @@ def njit_inner(function: F) -> F:
 
 def njit_wrapping(function: F) -> F:
     """The same for words that overflow on purpose: where nothing is compiled, numpy would warn of it."""
-    if numba.config.DISABLE_JIT:
+    config: Any = numba.config
+    if config.DISABLE_JIT:
         return np.errstate(over="ignore")(function)
     return njit(function)
 

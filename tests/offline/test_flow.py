@@ -77,6 +77,20 @@ def test_longer_instances_agree_with_belady() -> None:
         assert solve_flow(instance.trace, instance.capacity).value == unit(instance)
 
 
+@pytest.mark.parametrize("bypass", [False, True])
+def test_the_network_and_the_program_agree(bypass: bool) -> None:
+    for seed in range(8):
+        instance = random_instance(seed, max_nodes=20, max_requests=60)
+        found = {
+            method: solve_flow(
+                instance.trace, instance.capacity, cost=falling(instance), bypass=bypass, method=method
+            )
+            for method in flow.METHODS
+        }
+        assert found["network"].optimal
+        assert found["network"].value == found["lp"].value
+
+
 def test_the_smallest_fractional_instance() -> None:
     found = solve_flow(Trace.from_parents([0, 0, 1], [3, 2, 3, 1]), 2, cost=[0, 1, 1, 2])
     assert (found.value, found.lower_bound, found.status) == (6, Fraction(11, 2), "bound")
