@@ -199,18 +199,27 @@ def judge(mutant: Mutant, group: str, folder: Path, seconds: int) -> dict[str, A
         raise RuntimeError(f"pytest said nothing of {mutant.file}:{mutant.line}: {code}\n{said[-3000:]}")
     by = failed.group(1) if failed else "time" if code else None
     verdict = "killed" if by else "survived"
-    place = {"group": group, "file": mutant.file, "line": mutant.line, "was": mutant.was, "now": mutant.now}
+    place = {"group": group, "file": mutant.file, "line": mutant.line, "text": text_of(mutant)}
+    place |= {"was": mutant.was, "now": mutant.now}
     print(f"{time.monotonic() - start:6.0f} s {spent:5.0f} cpu  {verdict:9} {place}  {by}", flush=True)
     return {**place, "verdict": verdict, "by": by}
 
 
+def text_of(mutant: Mutant) -> str:
+    """The line that is changed, for its number changes with every edit; one word with the line above it."""
+    lines = (ROOT / mutant.file).read_text(encoding="utf-8").splitlines()
+    line = lines[mutant.line - 1].strip()
+    return line if " " in line else f"{lines[mutant.line - 2].strip()} {line}"
+
+
 def same(result: dict[str, Any], mutant: Mutant) -> bool:
-    return (result["file"], result["was"], result["now"]) == (mutant.file, mutant.was, mutant.now)
+    found = (result["file"], result["text"], result["was"], result["now"])
+    return found == (mutant.file, text_of(mutant), mutant.was, mutant.now)
 
 
 def explanation(result: dict[str, Any]) -> str | None:
     """Why a mutant is no fault, if a person has said so."""
-    return EQUIVALENT.get((result["file"], result["was"], result["now"]))
+    return EQUIVALENT.get((result["file"], result["text"], result["now"]))
 
 
 def summary(results: Sequence[dict[str, Any]]) -> list[str]:

@@ -142,6 +142,23 @@ def test_an_altered_algorithm_is_rejected():
         policy.check()
 
 
+def test_a_coupling_may_say_never_but_not_less():
+    policy = best_randomized(Instance.of(PrefixTree.from_parents([0, 0, 0]), 2)).policy()
+    moves, (i, j) = next(
+        (moves, (i, j))
+        for row in policy.coupling
+        for moves in row
+        for i, _ in moves
+        for _, j in moves
+        if (i, j) not in moves
+    )
+    moves[i, j] = Fraction(0)
+    policy.check()
+    moves[i, j] = Fraction(-1, 7)
+    with pytest.raises(VerificationError, match="coupling"):
+        policy.check()
+
+
 def test_an_altered_adversary_is_rejected():
     found = best_randomized(Instance.of(PrefixTree.from_parents([0, 0, 0]), 2))
     found.adversary.check(found.works)
