@@ -47,7 +47,7 @@ GROUPS: dict[str, tuple[list[str], list[str]]] = {
         ["tests/engine", "tests/live", "tests/routers", "tests/ratio/test_automaton.py"],
     ),
     "offline": (["kvtheory/offline/*.py"], ["tests/offline", "tests/test_cli_opt.py"]),
-    "ratio": (["kvtheory/ratio/*.py"], ["tests/ratio"]),
+    "ratio": (["kvtheory/ratio/*.py"], ["tests/ratio", "tests/test_cli_*.py"]),
     "verifier": (["proofs_check/verify*.py"], ["tests/ratio/test_verify*.py", "tests/ratio/test_cert*.py"]),
 }
 """Files, and where to look for a test that notices."""

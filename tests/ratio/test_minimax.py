@@ -12,7 +12,8 @@ from kvtheory.model import PrefixTree
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.minimax import best_deterministic, best_randomized
 from kvtheory.ratio.minimax_game import Moves, simplest_between, solve
-from kvtheory.ratio.minimax_orbits import Orbits
+from kvtheory.ratio.minimax_lp import solve_program
+from kvtheory.ratio.minimax_orbits import Orbits, allowed_states
 from kvtheory.ratio.work_function import work_functions
 from kvtheory.testing.instances import all_trees
 from kvtheory.width import harmonic, width
@@ -171,6 +172,21 @@ def test_an_altered_adversary_is_rejected():
     ):
         with pytest.raises(VerificationError):
             altered.check(found.works)
+
+
+@pytest.mark.parametrize(
+    ("parents", "capacity", "chosen"),
+    [([0, 0, 0], 2, None), ([0, 0, 0, 1], 3, None), ([0, 0, 0, 0, 1], 3, [2, 3, 4, 5])],
+)
+def test_the_vertex_of_the_program_is_its_optimum_in_fractions(parents, capacity, chosen):
+    orbits = Orbits.of(work_functions(Instance.of(PrefixTree.from_parents(parents), capacity, chosen)))
+    hint = solve_program(orbits, allowed_states(orbits.works, tight=False))
+    vertex = hint.exact()
+    assert vertex is not None
+    for q, shares in vertex.items():
+        assert sum(x * hint.members[q][c] for c, x in shares.items()) == 1
+        assert {c: float(x) for c, x in shares.items()} == pytest.approx(hint.probability[q], abs=1e-6)
+    assert replace(hint, basis=None).exact() is None
 
 
 def test_the_emitted_policy_plays_at_its_expected_cost():
