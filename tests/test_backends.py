@@ -111,7 +111,7 @@ def wait_for(condition, seconds=60, strict=True):
 
 
 def finish(process, code=0):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == code, out + err
     return out, err
 
