@@ -237,7 +237,7 @@ def _levelled(
     unit = lcm(scale, COARSE) if long else lcm(scale, *(x.denominator for x in shift.values()))
     moved = value * (unit // scale)
     for a in range(len(chance)):
-        moved[a] += round(shift.get(a, Fraction(0)) * unit)
+        moved[a] += round(shift[a] * unit)
     if long:
         gain = min(least_slack(works, chance, after, moved, unit))
     return gain, tuple(tuple(Fraction(x, unit) for x in row) for row in moved.tolist())

@@ -9,8 +9,10 @@ import pytest
 
 from kvtheory.errors import LimitError, VerificationError
 from kvtheory.model import PrefixTree
+from kvtheory.ratio import minimax_adversary
 from kvtheory.ratio.instance import Instance
 from kvtheory.ratio.minimax import best_deterministic, best_randomized
+from kvtheory.ratio.minimax_adversary import offline_potentials
 from kvtheory.ratio.minimax_game import Moves, simplest_between, solve
 from kvtheory.ratio.minimax_lp import solve_program
 from kvtheory.ratio.minimax_orbits import Orbits, allowed_states
@@ -158,6 +160,17 @@ def test_a_coupling_may_say_never_but_not_less():
     moves[i, j] = Fraction(-1, 7)
     with pytest.raises(VerificationError, match="coupling"):
         policy.check()
+
+
+def test_rounded_potentials_prove_a_little_more(monkeypatch):
+    works = work_functions(Instance.of(PrefixTree.from_parents([0, 0, 0, 1]), 2))
+    chance = ({1: Fraction(1, 2), 2: Fraction(1, 3), 3: Fraction(1, 6)},)
+    exact, potential = offline_potentials(works, chance, (dict.fromkeys(chance[0], 0),), (0, 0))
+    monkeypatch.setattr(minimax_adversary, "LONG", 1)
+    rounded, near = offline_potentials(works, chance, (dict.fromkeys(chance[0], 0),), (0, 0))
+    assert exact <= rounded < exact + Fraction(1, 10**9)
+    assert max(abs(near[pair] - x) for pair, x in potential.items()) < Fraction(1, 10**9)
+    assert potential != near
 
 
 def test_an_altered_adversary_is_rejected():
