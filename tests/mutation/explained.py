@@ -39,6 +39,27 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "def work_functions(instance: Instance, budget: int = 1_000_000) -> WorkFunctions:",
         "1000001",
     ): EFFORT,
+    ("kvtheory/ratio/cover.py", "COARSE = 1000", "1001"): EFFORT,
+    (
+        "kvtheory/offline/makespan_ilp.py",
+        "if value - bound > gap * value and time.perf_counter() < deadline:",
+        "((value) + (bound))",
+    ): EFFORT,
+    (
+        "kvtheory/offline/routing_program.py",
+        "for j in range(1, min(m, t + 1))",
+        "2",
+    ): "rows that only forbid other names for the same routing",
+    (
+        "kvtheory/offline/gomory.py",
+        "depth = (float(weights @ x[support]) - rhs) / length",
+        "((float(weights @ x[support])) + (rhs))",
+    ): "which of the valid cuts are worth a row",
+    (
+        "kvtheory/offline/belady.py",
+        "for level in range(LEVELS - 1, -1, -1):",
+        "2",
+    ): "the top level of the bitmap says something from 64 ** 5 requests on: a thousand million",
     (
         "kvtheory/ratio/minimax_adversary.py",
         "never = value.max() + load * (game.capacity + 1)",
