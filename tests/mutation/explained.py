@@ -40,6 +40,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "1000001",
     ): EFFORT,
     ("kvtheory/ratio/cover.py", "COARSE = 1000", "1001"): EFFORT,
+    ("kvtheory/offline/network.py", "changed = False", "True"): "goes on where nothing changes any more",
     (
         "kvtheory/offline/makespan_ilp.py",
         "if value - bound > gap * value and time.perf_counter() < deadline:",

@@ -313,6 +313,19 @@ def test_only_a_proved_status_is_believed() -> None:
     assert not claim.optimal
 
 
+def test_what_pulp_claims_of_a_small_program_is_true() -> None:
+    for seed in range(5):
+        instance = random_instance(seed, max_nodes=7, max_requests=10)
+        cost = [0, *(3 * (20 - d) for d in instance.depth[1:])]
+        problem = intervals_of(instance.trace, instance.capacity, cost)
+        program = eviction_ilp.interval_program(problem)
+        claim = solve_pulp(program, start=np.zeros(len(problem), dtype=np.int64))
+        assert claim.optimal
+        assert claim.point is not None
+        best = brute(instance.tree, instance.requests, instance.capacity, cost=cost)
+        assert program.value(claim.point) == problem.value(claim.point) == best
+
+
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     trace, capacity, cost = hard()
     solve_ilp(trace, capacity, cost=cost)
