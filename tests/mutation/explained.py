@@ -47,6 +47,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "((value) + (bound))",
     ): EFFORT,
     (
+        "kvtheory/offline/eviction_ilp.py",
+        "pairs = [([i, j], [1, -1], 0) for i in range(len(self.problem)) for j in range(low[i], high[i])]",
+        "2",
+    ): "rows for PuLP, whose points are offers; the search that proves has closure of its own",
+    (
         "kvtheory/offline/routing_program.py",
         "for j in range(1, min(m, t + 1))",
         "2",

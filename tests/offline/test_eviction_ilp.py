@@ -301,6 +301,33 @@ def test_no_cut_removes_a_closed_schedule() -> None:
                 assert search.program.feasible(x)
 
 
+def triangle() -> Search:
+    """Of three things each two exclude each other: halves of all are the relaxation's optimum."""
+    pairs = [([0, 1], [1, 1], 1), ([1, 2], [1, 1], 1), ([0, 2], [1, 1], 1)]
+    ones = np.ones(3, dtype=np.int64)
+    program = IntegerProgram(-ones, ones, eviction_ilp.Rows.of(pairs))
+    return Search(program, lambda _: eviction_ilp.NO_ROWS, lambda *_: False, np.ones(3))
+
+
+def test_half_of_an_odd_cycle_is_cut_off() -> None:
+    search = triangle()
+    point = np.full(3, 0.5)
+    rows = zero_half_rows(search.relaxation, point, search.high)
+    assert len(rows) == 1
+    assert sorted(rows.column.tolist()) == [0, 1, 2]
+    assert set(rows.value.tolist()) == {1}
+    assert rows.rhs.tolist() == [1]
+    assert not len(zero_half_rows(search.relaxation, np.array([1.0, 0, 0]), search.high))
+
+
+def test_rows_younger_than_the_dual_cost_nothing() -> None:
+    search = triangle()
+    search.root(float("inf"))
+    assert search.fix_by_reduced_cost(0) == 0
+    search.relaxation.add(eviction_ilp.Rows.of([([0, 1, 2], [1, 1, 1], 1)]))
+    assert search.fix_by_reduced_cost(0) == 0
+
+
 def test_only_a_proved_status_is_believed() -> None:
     """PuLP says Optimal where time ran out with a point in hand; sol_status tells them apart."""
     instance = grown(100, 400, 20, 0)

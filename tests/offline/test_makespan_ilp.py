@@ -16,9 +16,11 @@ from kvtheory.model import Trace
 from kvtheory.offline import makespan_ilp
 from kvtheory.offline.brute import brute
 from kvtheory.offline.makespan_ilp import solve_routing
+from kvtheory.offline.pulp_solver import solve_pulp
+from kvtheory.offline.routing_program import RoutingProgram
 from kvtheory.offline.routing_search import RoutingSearch
 from kvtheory.offline.witness import replay_routing
-from kvtheory.testing.instances import Instance, star
+from kvtheory.testing.instances import Instance, random_instance, star
 from kvtheory.testing.strategies import instances
 
 
@@ -315,3 +317,25 @@ def test_a_lying_witness_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(makespan_ilp, "routing_victims", lambda _, assigned: [[] for _ in assigned])
     with pytest.raises(VerificationError, match="nodes in a cache of 4"):
         solve_routing(trace, 1, 4)
+
+
+@pytest.mark.parametrize("objective", ["makespan", "total"])
+def test_the_program_alone_has_the_optimum(objective: str) -> None:
+    """What greedy routing and the search's bound would cover up: the program's own minimum, by HiGHS."""
+    for seed in range(10):
+        instance = random_instance(seed, max_nodes=5, max_requests=6)
+        _, routing = makespan_ilp._routing(
+            instance.trace, 2, instance.capacity, 1, 3, 1, None, None, objective
+        )
+        model = RoutingProgram(routing)
+        claim = solve_pulp(model.program)
+        assert claim.optimal
+        n = instance.tree.n
+        expected = joint_brute(
+            instance, 2, [0] + [3] * n, [0] + [1] * n, [1] * len(instance.requests), objective
+        )
+        assert claim.point is not None
+        assert model.program.value(claim.point) == expected
+        workers = model.workers_of(claim.point)
+        assert workers is not None
+        assert RoutingSearch(routing).value(workers) == expected

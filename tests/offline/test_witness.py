@@ -114,3 +114,12 @@ def test_a_number_is_as_long_as_the_longest_or_refused(tmp_path: Path, excess: i
             verify_witness(file)
     else:
         assert verify_witness(file)["value"] == int(price[:-2])
+
+
+def test_a_value_that_is_no_number_is_in_the_first_line(tmp_path: Path) -> None:
+    claim = {"schema": SCHEMA, "capacity": 1, "bypass": False, "parents": [0], "cost": "unit"}
+    lines = [claim | {"requests": 1, "value": "dear", "misses": 1}, {"request": 1, "evict": []}]
+    file = tmp_path / "witness.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    with pytest.raises(InputError, match=r"witness\.jsonl, line 1, field 'value'"):
+        verify_witness(file)
