@@ -67,6 +67,20 @@ def test_a_long_replay_leaks_no_slot_and_repeats() -> None:
     assert runs[0] == runs[1] == [reference.serve(v) for v in requests]
 
 
+def test_draws_begin_at_seed_0_unless_it_is_said() -> None:
+    def order(*seed: int) -> list[str]:
+        table: NodeTable[str] = NodeTable(policies()["random"], 8, 10, *seed)
+        for key in "abcdefgh":
+            (slot,) = slots = table.slots([key])
+            assert slot
+            table.serve(slots, slots, 1)
+            table.release(slots)
+        return table.evict(8)
+
+    assert order() == order(0)
+    assert order() != order(1)
+
+
 @pytest.mark.parametrize("name", [n for n, policy in policies().items() if Trait.RECENCY in policy.traits])
 def test_the_heap_of_a_recency_policy_is_the_scan(name: str) -> None:
     """Requests that overlap, marks ahead of the blocks, nodes that are generated and never marked."""

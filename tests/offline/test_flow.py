@@ -220,5 +220,8 @@ def test_large_numbers_leave_int64_for_python_ints() -> None:
     )
     assert program.exact_bound(np.array([-float(big)])) == big
     assert program.exact_bound(np.array([-float(big)]), denominators=(1 << 30,)) == big
+    true = IntegerProgram(np.array([1]), np.array([1]), Rows.of([([0], [-(1 << 33)], 1)]))
+    y = -(1 << 34)  # a product of 2 ** 67, though every sum of the bound that leaves it out is small
+    assert true.exact_bound(np.array([float(y)]), denominators=(1,)) == y + 1 - (1 << 67)
     assert program.step == big
     assert program.round_up(Fraction(1, 2)) == big
