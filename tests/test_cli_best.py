@@ -86,12 +86,16 @@ def test_certificates_are_written_and_verified(capsys, tmp_path, policy, claim, 
 
 
 def test_where_the_bounds_do_not_meet_the_lower_one_is_certified(capsys, tmp_path):
+    """Whether they meet hangs on the vertex that HiGHS finds: they do with 1.10, not with 1.16."""
     file = tmp_path / "proof.json"
     arguments = ["exact", "--tree", "0,0,0,1,2", "--capacity", "3", "--requestable", "3,4,5"]
-    assert run([*arguments, "--policy", "best-randomized", "--certificate", str(file)]) == 3
-    capsys.readouterr()
+    code = run([*arguments, "--policy", "best-randomized", "--certificate", str(file), "--json", "-"])
+    found = json.loads(capsys.readouterr().out)
+    assert code == (0 if found["ratio"] else 3)
+    assert Fraction(46, 39) <= Fraction(found["lower"]) <= Fraction(found["upper"]) == Fraction(16, 13)
     assert run(["verify", str(file)]) == 0
-    assert "lower 46/39" in capsys.readouterr().out
+    kind = "exact" if found["ratio"] else "lower"
+    assert f"{kind} {found['lower']}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
