@@ -20,7 +20,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "where they are equal, it assigns the value that is there",
     (
         "kvtheory/offline/makespan_ilp.py",
-        "if search.value(found) < value:",
+        "if found is not None and search.value(found) < value:",
         "((search.value(found)) <= (value))",
     ): "where they are equal, another routing of the same value is handed out",
     ("kvtheory/engine/exact.py", "largest = 0", "1"): "ranks and times are only compared with each other",

@@ -73,10 +73,10 @@ NEAR = {
     **dict.fromkeys(("routing_program", "routing_search", "worker_costs"), "makespan_ilp"),
     **dict.fromkeys(("witness_file", "costs", "solve"), "cli_opt"),
     **dict.fromkeys(("instance", "product", "cycle", "cover", "programme", "walk"), "test_game"),
-    **dict.fromkeys(("emitted", "players", "minimax_policy"), "test_played"),
+    **dict.fromkeys(("emitted", "players"), "test_played"),
     **{
         f"minimax_{part}": "test_minimax"
-        for part in ("adversary", "algorithm", "chain", "game", "lp", "orbits")
+        for part in ("adversary", "algorithm", "chain", "game", "lp", "orbits", "policy")
     },
     **{"rational_lp": "minimax_rational", "symmetry": "automaton", "best": "certificate_best"},
     **{"verify_policies": "test_verify", "verify_rules": "test_verify"},
@@ -265,7 +265,7 @@ def attack(group: str, asked: argparse.Namespace, folder: Path) -> None:
     for mutant in chosen:
         known = read_results(asked.results)
         before = next((r for r in known if same(r, mutant)), None)
-        if before and (before["verdict"] == "killed" or not asked.again):
+        if before and (before["verdict"] == "killed" or explanation(before) or not asked.again):
             continue
         rows = [r for r in known if not same(r, mutant)] + [judge(mutant, group, folder, asked.seconds)]
         rows.sort(key=lambda r: (r["group"], r["file"], r["line"]))
