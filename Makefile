@@ -24,7 +24,7 @@ demo: env
 
 test: env
 	$(BIN)/python -P tests/warm_kernels.py
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto
 
 # The engine's own environment: vLLM's CPU build, and of ours little more than a GPU machine has. It has torch, so
 # that what needs torch is tested there, too.
@@ -46,7 +46,7 @@ test-vllm: $(VLLM)/.installed
 
 # Everything at its deepest: more examples of every property, and the tests that take minutes.
 deep: env
-	KVTHEORY_DEEP=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n auto --dist worksteal
+	KVTHEORY_DEEP=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n auto
 
 # Damaged inputs for everything that reads a file or an argument; see docs/reference/tests.rst.
 SECONDS ?= 60
@@ -64,7 +64,7 @@ coverage: env
 	$(BIN)/python $(INSTALL) -e '.[$(EXTRAS),coverage]'
 	rm -rf build/coverage && mkdir -p build/coverage/kernels
 	NUMBA_DISABLE_JIT=1 KVTHEORY_CACHE_DIR=$(CURDIR)/build/coverage/kernels PYTHONPATH=$(CURDIR) CHECKOUT=$(CURDIR) \
-		$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal
+		$(BIN)/python -m coverage run -m pytest -n auto
 	$(BIN)/python -m coverage combine --quiet && $(BIN)/python tests/template_lines.py build/coverage/data
 	$(BIN)/python -m coverage report
 
@@ -91,7 +91,7 @@ $(LOWEST)/.installed: pyproject.toml tests/constraints-lowest.txt
 
 test-lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -P tests/warm_kernels.py
-	$(LOWEST)/bin/python -m pytest -n auto --dist worksteal
+	$(LOWEST)/bin/python -m pytest -n auto
 
 # sdist and wheel of what is committed, looked into, installed alone and used; sizes of download and installation.
 dist-check: env
