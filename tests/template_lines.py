@@ -54,11 +54,11 @@ def arcs_of_templates(kernel: Path, arcs: list[Arc]) -> Iterator[tuple[Path, Arc
     for name in [template, *([BUILT_ON[template]] if template in BUILT_ON else [])]:
         file = TEMPLATES / f"{name}.py"
         for function, (first, _) in functions(file).items():
-            here = functions(kernel).get(function)
-            for a, b in arcs if here else ():
-                assert here
+            if not (here := functions(kernel).get(function)):
+                continue
+            down = here.first - first
+            for a, b in arcs:
                 if all(here.first <= abs(line) <= here.last for line in (a, b)):
-                    down = here.first - first
                     yield file, tuple(line - down if line > 0 else line + down for line in (a, b))
 
 

@@ -12,6 +12,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import numba
 import pytest
 
 from kvtheory.backends import DIED
@@ -111,7 +112,7 @@ def wait_for(condition, seconds=60, strict=True):
 
 
 def finish(process, code=0):
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=600 if numba.config.DISABLE_JIT else 120)
     assert process.returncode == code, out + err
     return out, err
 

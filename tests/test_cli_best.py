@@ -91,8 +91,8 @@ def test_where_the_bounds_do_not_meet_the_lower_one_is_certified(capsys, tmp_pat
     arguments = ["exact", "--tree", "0,0,0,1,2", "--capacity", "3", "--requestable", "3,4,5"]
     code = run([*arguments, "--policy", "best-randomized", "--certificate", str(file), "--json", "-"])
     found = json.loads(capsys.readouterr().out)
-    assert code == (0 if found["ratio"] else 3)
-    assert Fraction(46, 39) <= Fraction(found["lower"]) <= Fraction(found["upper"]) == Fraction(16, 13)
+    assert (found["lower"], code) in (("46/39", 3), ("16/13", 0))
+    assert found["upper"] == "16/13"
     assert run(["verify", str(file)]) == 0
     kind = "exact" if found["ratio"] else "lower"
     assert f"{kind} {found['lower']}" in capsys.readouterr().out
