@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# What is never imported need not be compiled: a minute and 200 MB less.
+# What is never imported need not be compiled: a minute and 200 MB less. What is imported must be, once, whatever the
+# shell says: without its bytecode vLLM takes 23 s to import, with it 10 s.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
