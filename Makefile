@@ -9,7 +9,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 EXTRAS := test,lint,docs,proofs,cluster,peers
 DEMO := gsp:groups=24,prompts=16,block=16,order=random,seed=1
 
-.PHONY: env demo test test-lowest test-vllm deep fuzz coverage mutants dist-check lint docs bench figures league prize facts advice atlas learned search-table routing clean
+.PHONY: env demo test test-lowest test-vllm test-vllm-engine test-vllm-stock deep fuzz coverage mutants dist-check lint docs bench figures league prize facts advice atlas learned search-table routing clean
 
 env: $(VENV)/.installed
 
@@ -40,10 +40,14 @@ $(VLLM)/.installed: pyproject.toml
 	$(VLLM)/bin/python $(INSTALL) --no-deps -e .
 	touch $@
 
-test-vllm: $(VLLM)/.installed
+test-vllm: test-vllm-engine test-vllm-stock
+
+test-vllm-engine: $(VLLM)/.installed
 	$(VLLM)/bin/python -P tests/warm_kernels.py live
 	$(VLLM)/bin/python -m pytest tests/on_vllm -o filterwarnings=
 	$(VLLM)/bin/python -m pytest tests/adversaries/test_batch.py tests/adversaries/test_learned.py -o filterwarnings=
+
+test-vllm-stock: $(VLLM)/.installed
 	$(VLLM)/bin/python tests/on_vllm/stock_tests.py
 
 # Everything at its deepest: more examples of every property, and the tests that take minutes.

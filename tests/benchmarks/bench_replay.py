@@ -3,7 +3,7 @@
     make bench            (or: python tests/benchmarks/bench_replay.py [TRACE])
 
 One thread, after warm-up, replays repeated for at least a second; the best of them counts, for everyone. The
-peers run in a process of their own (`peers.py`), before and after ours, and their better figure is taken.
+peers run in a process of their own (`peers.py`), before and after ours, and their best figures are taken.
 
 libCacheSim plays flat paging: its speed is compared, its misses are not. It is run as it comes, against
 which our targets are set, and with a hash table fitted to the cache ("tuned"). kvcache-simulator plays our
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from outcome import TRACE, Figure, arguments, machine, more, trace_file, write
+from peers import best_replay
 from rich.console import Console
 from rich.table import Table
 
@@ -76,15 +77,6 @@ def run_peers(file: Path, capacities: list[int]) -> dict[str, Any]:
         return json.loads(out.read_text(encoding="utf-8"))
 
 
-def better(first: dict[str, Any], second: dict[str, Any], path: tuple[str, ...]) -> float | None:
-    """The smaller of two runs' seconds."""
-    tool, name, capacity = path
-    values = [report[tool][name][capacity]["seconds"] for report in (first, second)]
-    return min(
-        (value for value in values if value and value > 0), default=None
-    )  # a difference of two timings
-
-
 def hit_rates(trace: Trace, capacity: int) -> dict[str, float | None]:
     """Our hit rates as kvcache-simulator counts: tokens, the last half, OPT with bypass."""
     counter = Counter(trace, 0.5, "tokens")
@@ -130,7 +122,7 @@ def main() -> int:
     for tool in ("libcachesim", "kvcache-simulator"):
         for name in before[tool]:
             if name != "version":
-                found = {str(k): better(before, after, (tool, name, str(k))) for k in capacities}
+                found = {str(k): best_replay((before, after), tool, name, str(k)) for k in capacities}
                 speed[f"{tool} {name}"] = {k: trace.accesses / s for k, s in found.items() if s}
     screen = Console(highlight=False, width=110)
     table = Table(title=f"million block accesses a second, {file.name}", box=None, header_style="bold")
