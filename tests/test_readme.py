@@ -1,7 +1,10 @@
 """The README's worked example is what the program prints, and what its tables send the reader to is there."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,11 @@ def test_what_a_table_names_is_there(word):
         assert {flag for flag in rest if flag.startswith("--")} <= known
     else:
         assert (ROOT / word).is_file(), word
+
+
+def test_pytest_without_python_m_finds_the_packages():
+    """As the tables have it: the folder that comes first is tests/, and it has an `adversaries`, too."""
+    program = [Path(sys.executable).with_name("pytest"), "--collect-only", "tests/test_sources.py"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    found = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
