@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 
 from gpu_validation.results import Cell
 from kvtheory.atomic import atomic_write
@@ -19,8 +20,6 @@ STYLE: dict[Any, Any] = {"svg.hashsalt": "kvtheory", "font.size": 8, "text.parse
 
 def draw(found: dict[str, Any], table: Cells, folder: Path) -> list[Path]:
     """Write every picture into `folder`; the files."""
-    from matplotlib import rc_context
-
     written = []
     with rc_context(STYLE):
         for name, picture in (

@@ -15,19 +15,29 @@ from gpu_validation.results import Cell, cells
 from gpu_validation.routed_report import routed_page
 from gpu_validation.schema import ROUTED
 from kvtheory.atomic import atomic_write
+from kvtheory.errors import InputError
 
 BASE = "lru"
 Cells = dict[tuple[str, str, str], Cell]
 
 
 def write_report(found: dict[str, Any], folder: Path) -> list[Path]:
-    """Write `report.rst` and its plots into `folder`; the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `report.rst` and its plots into `folder`; the files.
+
+    Raises:
+        InputError: if there are plots to draw and no matplotlib; nothing is written.
+    """
     if found["schema"] == ROUTED:
+        folder.mkdir(parents=True, exist_ok=True)
         plots, lines = [], routed_page(found)
     else:
-        from gpu_validation.plots import draw
-
+        try:
+            from gpu_validation.plots import draw
+        except ImportError as error:
+            raise InputError(
+                f"the report's plots cannot be drawn ({error}): pip install matplotlib"
+            ) from error
+        folder.mkdir(parents=True, exist_ok=True)
         table = cells(found)
         plots = draw(found, table, folder)
         lines = _page(found, table, [plot.name for plot in plots])

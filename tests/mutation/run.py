@@ -44,7 +44,10 @@ GROUPS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "engine": (
         ["kvtheory/engine/**/*.py"],
-        ["tests/engine", "tests/live", "tests/routers", "tests/ratio/test_automaton.py"],
+        [
+            *("tests/engine", "tests/live", "tests/routers"),
+            *("tests/ratio/test_automaton.py", "tests/test_cli_route.py"),
+        ],
     ),
     "offline": (["kvtheory/offline/*.py"], ["tests/offline", "tests/test_cli_opt.py"]),
     "ratio": (["kvtheory/ratio/*.py"], ["tests/ratio", "tests/test_cli_*.py"]),
@@ -61,13 +64,13 @@ GOLDEN = (5**0.5 - 1) / 2
 """Its multiples, modulo 1, are spread more evenly than any others."""
 NEAR = {
     **dict.fromkeys(("ranked", "weighted"), "test_flat"),
-    **dict.fromkeys(("live", "live_table"), "test_table"),
+    **dict.fromkeys(("live", "live_table"), "node_table"),
     **dict.fromkeys(("lists", "objects", "kvtheory.engine.kernels"), "object_kernels"),
     **{
         "steps": "automaton",
         "recency_fleet": "test_fleet",
         "workers": "test_cluster",
-        "presets": "serving_costs",
+        "presets": "cli_route",
     },
     **dict.fromkeys(("closure", "branch", "exchange", "rounding", "program", "intervals"), "eviction_ilp"),
     **dict.fromkeys(("routing_program", "routing_search", "worker_costs"), "makespan_ilp"),
