@@ -25,18 +25,18 @@ def write_report(found: dict[str, Any], folder: Path) -> list[Path]:
     """Write `report.rst` and its plots into `folder`; the files.
 
     Raises:
-        InputError: if there are plots to draw and no matplotlib; nothing is written.
+        InputError: if there are plots to draw and no matplotlib or scipy; nothing is written.
     """
     if found["schema"] == ROUTED:
         folder.mkdir(parents=True, exist_ok=True)
         plots, lines = [], routed_page(found)
     else:
         try:
+            import scipy.optimize  # noqa: F401
+
             from gpu_validation.plots import draw
         except ImportError as error:
-            raise InputError(
-                f"the report's plots cannot be drawn ({error}): pip install matplotlib"
-            ) from error
+            raise InputError(f"no fit, no plots ({error}): pip install matplotlib scipy") from error
         folder.mkdir(parents=True, exist_ok=True)
         table = cells(found)
         plots = draw(found, table, folder)

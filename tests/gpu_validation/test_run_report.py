@@ -226,16 +226,21 @@ def test_neither_study_nor_report_imports_vllm() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_no_matplotlib_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: dict[str, Any]
+@pytest.mark.parametrize("missing", ["matplotlib", "scipy.optimize"])
+def test_no_matplotlib_or_scipy_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    found: dict[str, Any],
+    missing: str,
 ) -> None:
     """An environment made for vLLM need not have it."""
     monkeypatch.delitem(sys.modules, "gpu_validation.plots", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, missing, None)
     run, report = tmp_path / "run.json", tmp_path / "report"
     run.write_text(json.dumps(found))
     assert main(["report", str(run), "-o", str(report)]) == 2
     err = capsys.readouterr().err
     assert err.startswith("gpu_validation: ")
-    assert err.endswith(": pip install matplotlib\n")
+    assert err.endswith(": pip install matplotlib scipy\n")
     assert not report.exists()
