@@ -25,6 +25,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "where they are equal, another routing of the same value is handed out",
     ("kvtheory/engine/exact.py", "largest = 0", "1"): "ranks and times are only compared with each other",
     ("kvtheory/engine/templates/ranked.py", "place[victim] = -1", "2"): "only its sign is asked for",
+    ("kvtheory/engine/kernels/clock.py", "node[path[i], USED] = 1", "2"): "any number but 0 is a used node",
     ("kvtheory/engine/lists.py", "if before < 0:", "((before) <= (0))"): ROOT_IN_NO_LIST,
     (
         "kvtheory/ratio/minimax_chain.py",
