@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def _prediction(table: Cells) -> Iterator[str]:
     whole = [[row for row in rows if row.workload == name] for name in names]
     yield _near(
         "Workloads, the mean over their policies",
-        [sum(row.predicted for row in part) / sum(row.measured for row in part) - 1 for part in whole],
+        [fsum(row.predicted for row in part) / fsum(row.measured for row in part) - 1 for part in whole],
     )
     yield ""
 

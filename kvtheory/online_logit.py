@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 
 import numpy as np
 
@@ -29,7 +31,7 @@ class OnlineLogit(Memory):
     def log_odds(self, on: Sequence[int]) -> float:
         """Log-odds of the event where the indicators `on` are on."""
         weights = self.weights
-        return sum([weights[i] for i in on])
+        return reduce(add, [weights[i] for i in on], 0.0)
 
     def observe(self, on: Sequence[int], happened: bool, mass: float) -> None:
         """Learn from one observation.

@@ -39,7 +39,7 @@ def means(rows: Sequence[Row]) -> list[Row]:
         for name in METRICS:
             values = [row[name] for row in mine]
             interval = student_interval(values)
-            made[name] = sum(values) / len(values)
+            made[name] = math.fsum(values) / len(values)
             made[f"{name}_ci95"] = (interval[1] - interval[0]) / 2 if interval else None
         found.append(made)
     return found
@@ -82,7 +82,7 @@ def factors(rows: Sequence[Row]) -> Iterator[Row]:
 def distance(row: Row, metrics: Sequence[str] = tuple(HEADLINES)) -> float:
     """How far factors are from the paper's: root of the mean square of the logarithms of the quotients."""
     logs = [math.log(row[name] / HEADLINES[name]) for name in metrics]
-    return math.sqrt(sum(x * x for x in logs) / len(logs))
+    return math.sqrt(math.fsum(x * x for x in logs) / len(logs))
 
 
 def verdicts(table: Sequence[Row], others: Sequence[Row]) -> Row:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from math import inf
+from operator import add
 
 from kvtheory.errors import InputError
 
@@ -54,7 +56,7 @@ class Incidents:
 
     def clock_at(self, time: float) -> float:
         """What the router's clock shows."""
-        return time + sum(jump for at, jump in self.clock if at <= time)
+        return time + reduce(add, (jump for at, jump in self.clock if at <= time), 0)
 
     def pace(self, worker: int) -> Pace | None:
         """How fast a worker is; None where always at full speed."""

@@ -42,6 +42,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "def work_functions(instance: Instance, budget: int = 1_000_000) -> WorkFunctions:",
         "1000001",
     ): EFFORT,
+    (
+        "kvtheory/offline/branch.py",
+        "rise = np.where(self.tries > 0, self.rises / seen, self.weight * scale)",
+        "((self.tries) >= (0))",
+    ): EFFORT,
+    ("kvtheory/offline/flow.py", "CLOSURE_ROUNDS = 200", "201"): EFFORT,
     ("kvtheory/ratio/cover.py", "COARSE = 1000", "1001"): EFFORT,
     ("kvtheory/offline/network.py", "changed = False", "True"): "goes on where nothing changes any more",
     (
