@@ -15,11 +15,13 @@ import itertools
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from kvtheory.errors import VerificationError
 from kvtheory.model import PrefixTree
 from kvtheory.policies.lru import LeafLRU
 from kvtheory.ratio.game import exact_ratio
@@ -261,3 +263,12 @@ def test_the_randomised_ratio_exceeds_the_harmonic_bound():
     assert Fraction(3, 2) <= found.lower < found.upper == Fraction(157, 102)
     found.policy().check()
     found.adversary.check(found.works)
+    *chances, last = found.adversary.chance
+    assert chances
+    first, second = list(last)[:2]
+    for wrong in (
+        {**last, first: last[first] * 2},
+        {**last, first: last[first] + 2, second: last[second] - 2},
+    ):
+        with pytest.raises(VerificationError, match="chances"):
+            replace(found.adversary, chance=(*chances, wrong)).check(found.works)
