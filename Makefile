@@ -65,12 +65,14 @@ SIZE ?= 12
 mutants: env
 	$(BIN)/python tests/mutation/run.py --size $(SIZE) --again
 
-# Branch coverage, with kernels as plain Python; see docs/reference/tests.rst.
+# Branch coverage of what CI runs, with kernels as plain Python; see docs/reference/tests.rst.
+WATCHED = NUMBA_DISABLE_JIT=1 KVTHEORY_CACHE_DIR=$(CURDIR)/build/coverage/kernels PYTHONPATH=$(CURDIR) CHECKOUT=$(CURDIR) \
+	$(BIN)/python -m coverage run
 coverage: env
 	$(BIN)/python $(INSTALL) -e '.[$(EXTRAS),coverage]'
 	rm -rf build/coverage && mkdir -p build/coverage/kernels
-	NUMBA_DISABLE_JIT=1 KVTHEORY_CACHE_DIR=$(CURDIR)/build/coverage/kernels PYTHONPATH=$(CURDIR) CHECKOUT=$(CURDIR) \
-		$(BIN)/python -m coverage run -m pytest -n auto
+	$(WATCHED) -m proofs_check --quick > build/coverage/proofs.txt
+	$(WATCHED) -m pytest -n auto
 	$(BIN)/python -m coverage combine --quiet && $(BIN)/python tests/template_lines.py build/coverage/data
 	$(BIN)/python -m coverage report
 
