@@ -29,9 +29,9 @@ capacity = "3,50%"
 policies = "lru,rlt"
 seeds = 2
 """
-SLOW = """
+SLOW = f"""
 output = "out"
-sources = ["zipf:documents=400,requests=20000"]
+sources = ["zipf:documents=400,requests={20_000 if numba.config.DISABLE_JIT else 300_000}"]
 capacity = "3,5,8,13,21,34"
 policies = "rlt,random"
 seeds = 8
