@@ -31,7 +31,7 @@ seeds = 2
 """
 SLOW = f"""
 output = "out"
-sources = ["zipf:documents=400,requests={20_000 if numba.config.DISABLE_JIT else 300_000}"]
+sources = ["zipf:documents=400,requests={1_000 if numba.config.DISABLE_JIT else 300_000}"]
 capacity = "3,5,8,13,21,34"
 policies = "rlt,random"
 seeds = 8
