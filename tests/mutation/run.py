@@ -45,8 +45,11 @@ GROUPS: dict[str, tuple[list[str], list[str]]] = {
     "engine": (
         ["kvtheory/engine/**/*.py"],
         [
-            *("tests/engine", "tests/live", "tests/routers"),
-            *("tests/ratio/test_automaton.py", "tests/test_cli_route.py"),
+            "tests/engine",
+            "tests/live",
+            "tests/routers",
+            "tests/ratio/test_automaton.py",
+            "tests/test_cli_route.py",
         ],
     ),
     "offline": (["kvtheory/offline/*.py"], ["tests/offline", "tests/test_cli_opt.py"]),
